@@ -1,0 +1,151 @@
+// Emits nodes into a program that grows out of a graph; equal emissions share one node.
+import type { Attribute, Attributes, Graph, Node, Tensor } from './graph.js';
+import { floatTensor, intTensor } from './tensor.js';
+
+/**
+ * Names are fresh and deterministic: the same calls give the same program, byte for byte.
+ * Only ops of the standard domain at the graph's (canonical) opset are emitted.
+ */
+export class GraphBuilder {
+  readonly #nodes: Node[];
+  readonly #initializers: Map<string, Tensor>;
+  readonly #byKey = new Map<string, readonly string[]>();
+  readonly #taken = new Set<string>();
+  readonly #forward = new Map<string, number>();
+  #counter = 0;
+
+  readonly base: Graph;
+
+  constructor(base: Graph) {
+    this.base = base;
+    this.#nodes = [...base.nodes];
+    this.#initializers = new Map(base.initializers);
+    for (const input of base.inputs) this.#taken.add(input.name);
+    for (const name of base.initializers.keys()) this.#taken.add(name);
+    base.nodes.forEach((node, position) => {
+      this.#forward.set(node.name, position);
+      for (const output of node.outputs) this.#taken.add(output);
+    });
+  }
+
+  /** Emits `op` with one output and returns the output's name. */
+  emit(op: string, inputs: readonly string[], attributes: Attributes = {}): string {
+    const [output] = this.emitMany(op, inputs, attributes, 1);
+    return output as string;
+  }
+
+  /** Emits `op` with `count` outputs. */
+  emitMany(
+    op: string,
+    inputs: readonly string[],
+    attributes: Attributes,
+    count: number,
+  ): readonly string[] {
+    const key = JSON.stringify(
+      [op, inputs, count, Object.entries(attributes).sort(byName)],
+      jsonSafe,
+    );
+    const known = this.#byKey.get(key);
+    if (known !== undefined) return known;
+    const outputs = Array.from({ length: count }, () => this.#fresh(op));
+    this.#nodes.push({
+      name: outputs[0] as string,
+      op,
+      domain: '',
+      inputs: [...inputs],
+      outputs,
+      attributes,
+      metadata: new Map(),
+    });
+    this.#byKey.set(key, outputs);
+    return outputs;
+  }
+
+  /** Adds a constant and returns its name. */
+  constant(tensor: Tensor): string {
+    const key = `const ${tensor.dtype} ${tensor.shape.join(',')} ${Buffer.from(tensor.bytes).toString('base64')}`;
+    const shared = tensor.bytes.byteLength <= 4096;
+    const known = shared ? this.#byKey.get(key) : undefined;
+    if (known !== undefined) return known[0] as string;
+    const name = this.#fresh('const');
+    this.#initializers.set(name, tensor);
+    if (shared) this.#byKey.set(key, [name]);
+    return name;
+  }
+
+  /** An int64 constant vector: shapes, axes, pads. */
+  ints(values: readonly number[]): string {
+    return this.constant(intTensor(values));
+  }
+
+  /** A floating-point scalar constant. */
+  scalar(value: number, dtype: 'float32' | 'float64'): string {
+    return this.constant(floatTensor([value], [], dtype));
+  }
+
+  /** Reshape to a concrete shape. */
+  reshape(value: string, shape: readonly number[]): string {
+    return this.emit('Reshape', [value, this.ints(shape)]);
+  }
+
+  /** Output `index` of a node of the base graph; an optional output that is absent is added. */
+  forwardOutput(node: Node, index: number): string {
+    const position = this.#forward.get(node.name);
+    if (position === undefined) throw new Error(`node '${node.name}' is not of the base graph`);
+    const current = this.#nodes[position] as Node;
+    const present = current.outputs[index];
+    if (present !== undefined && present !== '') return present;
+    const outputs = [...current.outputs];
+    while (outputs.length <= index) outputs.push('');
+    const name = this.#fresh(`${node.op}_extra`);
+    outputs[index] = name;
+    this.#nodes[position] = { ...current, outputs };
+    return name;
+  }
+
+  /** The contents of an initializer, or undefined when `value` is not constant. */
+  initializer(value: string): Tensor | undefined {
+    return this.#initializers.get(value);
+  }
+
+  /** The nodes so far, in topological order. */
+  get nodes(): readonly Node[] {
+    return this.#nodes;
+  }
+
+  /** The program so far, with the given outputs; dead nodes and constants are left out. */
+  build(outputs: Graph['outputs'], extraInputs: Graph['inputs'] = []): Graph {
+    const needed = new Set(outputs.map((output) => output.name));
+    const nodes: Node[] = [];
+    for (const node of [...this.#nodes].reverse()) {
+      if (!node.outputs.some((output) => output !== '' && needed.has(output))) continue;
+      for (const input of node.inputs) needed.add(input);
+      nodes.push(node);
+    }
+    return {
+      ...this.base,
+      inputs: [...this.base.inputs, ...extraInputs].filter((input) => needed.has(input.name)),
+      outputs,
+      nodes: nodes.reverse(),
+      initializers: new Map([...this.#initializers].filter(([name]) => needed.has(name))),
+    };
+  }
+
+  #fresh(stem: string): string {
+    for (;;) {
+      const name = `kl_${stem}_${this.#counter++}`;
+      if (!this.#taken.has(name)) {
+        this.#taken.add(name);
+        return name;
+      }
+    }
+  }
+}
+
+function byName(a: readonly [string, Attribute], b: readonly [string, Attribute]): number {
+  return a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0;
+}
+
+function jsonSafe(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : value;
+}

@@ -1,0 +1,19 @@
+// What the graph needs executed goes through this interface; the embedded worker implements it.
+import type { DType, Tensor } from './graph.js';
+
+/** Executes ONNX models. The graph uses it to fold constants and to observe shapes. */
+export interface Evaluator {
+  /**
+   * Runs a serialised ONNX model once, unoptimised.
+   * @param model the bytes of a ModelProto; graph outputs need no declared type
+   * @param feeds a tensor per model input
+   * @param fetch the outputs to compute
+   * @returns the fetched tensors, and the element types of *all* the model's outputs as the runtime
+   *   infers them (types of outputs that are not fetched cost nothing)
+   */
+  evaluate(
+    model: Uint8Array,
+    feeds: ReadonlyMap<string, Tensor>,
+    fetch: readonly string[],
+  ): Promise<{ tensors: ReadonlyMap<string, Tensor>; dtypes: ReadonlyMap<string, DType> }>;
+}

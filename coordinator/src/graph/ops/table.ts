@@ -1,0 +1,16 @@
+// The op table: one rule per op of the standard domain.
+import type { OpRule } from './op-rule.js';
+
+const RULES: readonly OpRule[] = [];
+
+const BY_NAME: ReadonlyMap<string, OpRule> = new Map(RULES.map((rule) => [rule.op, rule]));
+
+/** The rule of `op`, undefined for an op outside the table. */
+export function opRule(op: string): OpRule | undefined {
+  return BY_NAME.get(op);
+}
+
+/** All rules, in the table's order. */
+export function opRules(): readonly OpRule[] {
+  return RULES;
+}
