@@ -13,36 +13,36 @@ function read<K extends Attribute['kind']>(
   node: Node,
   name: string,
   kind: K,
-): Extract<Attribute, { kind: K }>['value'] | undefined {
+): Extract<Attribute, { kind: K }> | undefined {
   const attribute = node.attributes[name];
   if (attribute === undefined) return undefined;
   if (attribute.kind !== kind) throw new AttributeKindError(node, name, kind, attribute.kind);
-  return attribute.value as Extract<Attribute, { kind: K }>['value'];
+  return attribute as Extract<Attribute, { kind: K }>;
 }
 
 /** The integer attribute, or `otherwise` where absent. */
 export function intAttribute(node: Node, name: string, otherwise: number): number {
-  return read(node, name, 'int') ?? otherwise;
+  return read(node, name, 'int')?.value ?? otherwise;
 }
 
 export function floatAttribute(node: Node, name: string, otherwise: number): number {
-  return read(node, name, 'float') ?? otherwise;
+  return read(node, name, 'float')?.value ?? otherwise;
 }
 
 export function stringAttribute(node: Node, name: string, otherwise: string): string {
-  return read(node, name, 'string') ?? otherwise;
+  return read(node, name, 'string')?.value ?? otherwise;
 }
 
 export function intsAttribute(node: Node, name: string): readonly number[] | undefined {
-  return read(node, name, 'ints');
+  return read(node, name, 'ints')?.value;
 }
 
 export function floatsAttribute(node: Node, name: string): readonly number[] | undefined {
-  return read(node, name, 'floats');
+  return read(node, name, 'floats')?.value;
 }
 
 export function tensorAttribute(node: Node, name: string): Tensor | undefined {
-  return read(node, name, 'tensor');
+  return read(node, name, 'tensor')?.value;
 }
 
 export const int = (value: number): Attribute => ({ kind: 'int', value });

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kronlens/v1/program.proto.
  */
 export const file_kronlens_v1_program: GenFile = /*@__PURE__*/
-  fileDesc("Chlrcm9ubGVucy92MS9wcm9ncmFtLnByb3RvEgtrcm9ubGVucy52MSKIAQoMUHJvZ3JhbUlucHV0EgwKBG5hbWUYASABKAkSJAoEcm9sZRgCIAEoDjIWLmtyb25sZW5zLnYxLklucHV0Um9sZRImCgR0eXBlGAMgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUSDQoFc2hhcGUYBCADKAQSDQoFYXJyYXkYBSABKAkihwEKDVByb2dyYW1PdXRwdXQSDAoEbmFtZRgBIAEoCRIpCglyZWR1Y3Rpb24YAiABKA4yFi5rcm9ubGVucy52MS5SZWR1Y3Rpb24SDQoFc2hhcGUYAyADKAQSEQoJc3ltbWV0cmljGAQgASgIEg0KBWxheWVyGAUgASgJEgwKBGtpbmQYBiABKAkijQEKB1Byb2dyYW0SDAoEbmFtZRgBIAEoCRINCgVtb2RlbBgCIAEoCRINCgViYXRjaBgDIAEoDRIpCgZpbnB1dHMYBCADKAsyGS5rcm9ubGVucy52MS5Qcm9ncmFtSW5wdXQSKwoHb3V0cHV0cxgFIAMoCzIaLmtyb25sZW5zLnYxLlByb2dyYW1PdXRwdXQqaAoJSW5wdXRSb2xlEhoKFklOUFVUX1JPTEVfVU5TUEVDSUZJRUQQABIICgREQVRBEAESCQoFTEFCRUwQAhILCgdVTklGT1JNEAMSCgoGTk9STUFMEAQSEQoNU0FNUExFX1dFSUdIVBAFKj8KCVJlZHVjdGlvbhIZChVSRURVQ1RJT05fVU5TUEVDSUZJRUQQABIHCgNTVU0QARIOCgpQRVJfU0FNUExFEAJiBnByb3RvMw", [file_kronlens_v1_tensor]);
+  fileDesc("Chlrcm9ubGVucy92MS9wcm9ncmFtLnByb3RvEgtrcm9ubGVucy52MSKIAQoMUHJvZ3JhbUlucHV0EgwKBG5hbWUYASABKAkSJAoEcm9sZRgCIAEoDjIWLmtyb25sZW5zLnYxLklucHV0Um9sZRImCgR0eXBlGAMgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUSDQoFc2hhcGUYBCADKAQSDQoFYXJyYXkYBSABKAkipQEKDVByb2dyYW1PdXRwdXQSDAoEbmFtZRgBIAEoCRIpCglyZWR1Y3Rpb24YAiABKA4yFi5rcm9ubGVucy52MS5SZWR1Y3Rpb24SDQoFc2hhcGUYAyADKAQSEQoJc3ltbWV0cmljGAQgASgIEg0KBWxheWVyGAUgASgJEgwKBGtpbmQYBiABKAkSDQoFZ3JvdXAYByABKA0SDQoFc2NhbGUYCCABKAEijQEKB1Byb2dyYW0SDAoEbmFtZRgBIAEoCRINCgVtb2RlbBgCIAEoCRINCgViYXRjaBgDIAEoDRIpCgZpbnB1dHMYBCADKAsyGS5rcm9ubGVucy52MS5Qcm9ncmFtSW5wdXQSKwoHb3V0cHV0cxgFIAMoCzIaLmtyb25sZW5zLnYxLlByb2dyYW1PdXRwdXQqaAoJSW5wdXRSb2xlEhoKFklOUFVUX1JPTEVfVU5TUEVDSUZJRUQQABIICgREQVRBEAESCQoFTEFCRUwQAhILCgdVTklGT1JNEAMSCgoGTk9STUFMEAQSEQoNU0FNUExFX1dFSUdIVBAFKj8KCVJlZHVjdGlvbhIZChVSRURVQ1RJT05fVU5TUEVDSUZJRUQQABIHCgNTVU0QARIOCgpQRVJfU0FNUExFEAJiBnByb3RvMw", [file_kronlens_v1_tensor]);
 
 /**
  * @generated from message kronlens.v1.ProgramInput
@@ -96,6 +96,20 @@ export type ProgramOutput = Message<"kronlens.v1.ProgramOutput"> & {
    * @generated from field: string kind = 6;
    */
   kind: string;
+
+  /**
+   * The block of a grouped convolution that it belongs to.
+   *
+   * @generated from field: uint32 group = 7;
+   */
+  group: number;
+
+  /**
+   * The quantity is scale * (sum over the data set) / samples; 0 means 1.
+   *
+   * @generated from field: double scale = 8;
+   */
+  scale: number;
 };
 
 /**

@@ -1,0 +1,53 @@
+// What a layer is: a weight, its orientation, and the places where it is used.
+
+export type LayerOp = 'Gemm' | 'MatMul' | 'Conv' | 'ConvTranspose';
+
+/** One application of a weight: z = W x for one node of the graph. */
+export interface LayerUse {
+  /** Name of the node that multiplies by the weight. */
+  readonly node: string;
+  /** Value x: the layer's input as the graph has it (before unfolding). */
+  readonly input: string;
+  /** Value z: the node's output (bias added or not: the cotangent is the same). */
+  readonly output: string;
+  /** Output positions P of one sample in this use (1 for a plain linear layer). */
+  readonly positions: number;
+}
+
+/**
+ * A weight matrix W [outDim, inDim] and all its uses. For a grouped convolution outDim and inDim
+ * are those of one group's block; there are `groups` blocks.
+ */
+export interface Layer {
+  /** PyTorch's module path where the file lets one recover it, else the node's name. */
+  readonly name: string;
+  readonly op: LayerOp;
+  /** The initializer's name. */
+  readonly weight: string;
+  readonly outDim: number;
+  readonly inDim: number;
+  readonly groups: number;
+  /** Output positions of one sample, summed over the uses. */
+  readonly positions: number;
+  /** Number of weights (bias excluded). */
+  readonly params: number;
+  /** The bias initializer, undefined where the layer has none. */
+  readonly bias: string | undefined;
+  /** Whether everything downstream of the layer is piecewise linear, so that hessian = ggn. */
+  readonly piecewiseLinear: boolean;
+  /** More than one for a tied weight. */
+  readonly uses: readonly LayerUse[];
+}
+
+/** A layer-like node that cannot be analysed, and why. */
+export interface SkippedLayer {
+  readonly name: string;
+  readonly op: string;
+  readonly reason: string;
+}
+
+export interface Discovery {
+  /** In the graph's order. */
+  readonly layers: readonly Layer[];
+  readonly skipped: readonly SkippedLayer[];
+}
