@@ -1,7 +1,9 @@
 // The op table: one rule per op of the standard domain.
+import { NETWORK_RULES } from './network-rules.js';
 import type { OpRule } from './op-rule.js';
 
-const RULES: readonly OpRule[] = [];
+/** Each family of ops has its own list, in a file beside this one. */
+const RULES: readonly OpRule[] = [...NETWORK_RULES];
 
 const BY_NAME: ReadonlyMap<string, OpRule> = new Map(RULES.map((rule) => [rule.op, rule]));
 

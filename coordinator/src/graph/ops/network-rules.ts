@@ -1,0 +1,5 @@
+// The rules of a network's layers proper: contractions, pooling, normalisation, softmax.
+import type { OpRule } from './op-rule.js';
+
+/** Contractions, pooling, normalisation and softmax, in the table's order. */
+export const NETWORK_RULES: readonly OpRule[] = [];
