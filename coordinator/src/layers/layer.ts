@@ -10,6 +10,9 @@ export interface LayerUse {
   readonly input: string;
   /** Value z: the node's output (bias added or not: the cotangent is the same). */
   readonly output: string;
+  /** The axis of `input` and of `output` that holds the features (channels for convolutions). */
+  readonly inputAxis: number;
+  readonly outputAxis: number;
   /** Output positions P of one sample in this use (1 for a plain linear layer). */
   readonly positions: number;
 }
@@ -46,8 +49,17 @@ export interface SkippedLayer {
   readonly reason: string;
 }
 
+/** An op without a rule, and the layers whose cotangents would have to cross it. */
+export interface UnsupportedNode {
+  readonly op: string;
+  readonly node: string;
+  readonly blocks: readonly string[];
+}
+
 export interface Discovery {
-  /** In the graph's order. */
+  /** Layers that can be analysed, in the graph's order. */
   readonly layers: readonly Layer[];
+  /** Layer-like nodes that cannot, blocked ones included. */
   readonly skipped: readonly SkippedLayer[];
+  readonly unsupported: readonly UnsupportedNode[];
 }

@@ -1,0 +1,43 @@
+// Layer names: PyTorch module paths where the file lets one recover them.
+import type { Node } from '../graph/index.js';
+
+/**
+ * The module path of the layer at `node`, from (in this order) the weight's name `path.weight`, the
+ * current exporter's `pkg.torch.onnx.name_scopes` metadata, the TorchScript exporter's node names
+ * (`/layer1/layer1.0/conv1/Conv`), else the node's name.
+ */
+export function layerName(node: Node, weight: string): string {
+  if (weight.endsWith('.weight')) return weight.slice(0, -'.weight'.length);
+  return scopeName(node) ?? pathName(node.name) ?? node.name;
+}
+
+/** The last scope but the node itself of `['', 'enc', 'enc.linear1', 'linear_3']`. */
+function scopeName(node: Node): string | undefined {
+  const text = node.metadata.get('pkg.torch.onnx.name_scopes');
+  if (text === undefined) return undefined;
+  const scopes = [...text.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map((m) => m[1] ?? m[2] ?? '');
+  const scope = scopes.at(-2);
+  return scope === undefined || scope === '' ? undefined : scope;
+}
+
+/** TorchScript repeats a prefix in each step: `/layer1/layer1.0/conv1/Conv` is layer1.0.conv1. */
+function pathName(name: string): string | undefined {
+  if (!name.startsWith('/')) return undefined;
+  const steps = name.slice(1).split('/').slice(0, -1);
+  if (steps.length === 0) return undefined;
+  return steps.reduce((path, step) => {
+    const last = path.slice(path.lastIndexOf('/') + 1);
+    return step.startsWith(`${last}.`) ? `${path.slice(0, path.length - last.length)}${step}` : `${path}/${step}`;
+  }).replaceAll('/', '.');
+}
+
+/** The names with `.2`, `.3`, ... put behind repetitions, in order. */
+export function distinctNames(names: readonly string[]): string[] {
+  const taken = new Set<string>();
+  return names.map((name) => {
+    let candidate = name;
+    for (let count = 2; taken.has(candidate); count++) candidate = `${name}.${count}`;
+    taken.add(candidate);
+    return candidate;
+  });
+}

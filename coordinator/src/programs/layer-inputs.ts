@@ -1,0 +1,164 @@
+// Brings a layer's input and its cotangent into one layout: [batch, groups, features, positions].
+import { at, type GraphBuilder, int, type Node, type ShapedGraph, typeOf } from '../graph/index.js';
+import { windowGeometry } from '../graph/window.js';
+import type { BatchPlace } from '../graph/index.js';
+import type { Layer, LayerUse } from '../layers/index.js';
+import { emitUnfold, emitUnfoldTransposed } from './unfold.js';
+
+/**
+ * A batch of matrices. `rows`: [batch, positions, features] (features innermost, one group);
+ * `columns`: [batch, groups, features, positions]. Linear layers come as rows, convolutions as
+ * columns: each as it lies in memory.
+ */
+export interface MatrixBatch {
+  readonly layout: 'rows' | 'columns';
+  readonly value: string;
+  readonly batch: number;
+  readonly groups: number;
+  readonly features: number;
+  readonly positions: number;
+}
+
+/** Where the samples lie in each value of a graph. */
+export type BatchPlaces = ReadonlyMap<string, BatchPlace>;
+
+/** A value's samples cannot be told apart, so positions and samples would be mixed up. */
+export class UnknownBatchAxisError extends Error {
+  readonly code = 'unknown-batch-axis';
+  constructor(layer: string, value: string) {
+    super(`layer '${layer}': cannot tell along which axis of '${value}' the samples lie`);
+    this.name = 'UnknownBatchAxisError';
+  }
+}
+
+/** The layer input X of one use; convolutions are unfolded. */
+export function emitLayerInput(
+  b: GraphBuilder,
+  graph: ShapedGraph,
+  nodes: ReadonlyMap<string, Node>,
+  places: BatchPlaces,
+  layer: Layer,
+  use: LayerUse,
+  batch: number,
+): MatrixBatch {
+  const shape = typeOf(graph, use.input).shape;
+  if (layer.op === 'Gemm' || layer.op === 'MatMul') {
+    return linearRows(b, layer, use.input, shape, use.inputAxis, 0, places, batch);
+  }
+  return emitConvolutionInput(b, graph, nodes, layer, use, use.input, shape);
+}
+
+/** Unfolds `x` (of shape `shape`, any batch size) as the input of a convolution's use. */
+export function emitConvolutionInput(
+  b: GraphBuilder,
+  graph: ShapedGraph,
+  nodes: ReadonlyMap<string, Node>,
+  layer: Layer,
+  use: LayerUse,
+  x: string,
+  shape: readonly number[],
+): MatrixBatch {
+  const node = nodes.get(use.node);
+  if (node === undefined) throw new Error(`graph has no node '${use.node}'`);
+  const kernel = typeOf(graph, layer.weight).shape.slice(2);
+  const geometry = windowGeometry(node, shape.slice(2), kernel);
+  const outputSpatial = typeOf(graph, use.output).shape.slice(2);
+  const unfold = layer.op === 'Conv' ? emitUnfold : emitUnfoldTransposed;
+  const { value, features, positions } = unfold(b, x, shape, geometry, outputSpatial);
+  const batch = at(shape, 0);
+  return {
+    layout: 'columns',
+    value: b.reshape(value, [batch, layer.groups, features, positions]),
+    batch,
+    groups: layer.groups,
+    features,
+    positions,
+  };
+}
+
+/** The cotangent g [C, ...shape of z] of one use, as C * B matrices. */
+export function emitLayerCotangent(
+  b: GraphBuilder,
+  graph: ShapedGraph,
+  places: BatchPlaces,
+  layer: Layer,
+  use: LayerUse,
+  cotangent: string,
+  columns: number,
+  batch: number,
+): MatrixBatch {
+  const shape = typeOf(graph, use.output).shape;
+  if (layer.op === 'Gemm' || layer.op === 'MatMul') {
+    return linearRows(b, layer, cotangent, [columns, ...shape], use.outputAxis + 1, 1, places, batch, use.output);
+  }
+  const positions = use.positions;
+  return {
+    layout: 'columns',
+    value: b.reshape(cotangent, [columns * batch, layer.groups, layer.outDim, positions]),
+    batch: columns * batch,
+    groups: layer.groups,
+    features: layer.outDim,
+    positions,
+  };
+}
+
+/**
+ * Moves the samples to the front and the features to the back: [lead * B, P, features].
+ * @param lead number of leading axes that are no part of the place's value (the column axis)
+ */
+function linearRows(
+  b: GraphBuilder,
+  layer: Layer,
+  value: string,
+  shape: readonly number[],
+  featureAxis: number,
+  lead: number,
+  places: BatchPlaces,
+  batch: number,
+  placed: string = value,
+): MatrixBatch {
+  const features = at(shape, featureAxis);
+  const total = shape.reduce((product, size) => product * size, 1);
+  const leading = shape.slice(0, lead).reduce((product, size) => product * size, 1);
+  const positions = total / features / leading / batch;
+  const done = (rows: string): MatrixBatch => ({
+    layout: 'rows',
+    value: b.reshape(rows, [leading * batch, positions, features]),
+    batch: leading * batch,
+    groups: 1,
+    features,
+    positions,
+  });
+  const place = places.get(placed);
+  if (positions === 1 && featureAxis === shape.length - 1) return done(value);
+  if (place === undefined) {
+    if (positions !== 1) throw new UnknownBatchAxisError(layer.name, placed);
+    const order = [...shape.keys()].filter((axis) => axis !== featureAxis);
+    return done(b.emit('Transpose', [value], { perm: { kind: 'ints', value: [...order, featureAxis] } }));
+  }
+  // Split a merged axis so that the samples have an axis of their own.
+  const batchAxis = place.axis + lead;
+  const split = place.merged === 1 ? [batch] : place.order === 'batch-major' ? [batch, place.merged] : [place.merged, batch];
+  const sizes = [...shape.slice(0, batchAxis), ...split, ...shape.slice(batchAxis + 1)];
+  const sampleAxis = place.merged > 1 && place.order !== 'batch-major' ? batchAxis + 1 : batchAxis;
+  const feature = featureAxis > batchAxis ? featureAxis + split.length - 1 : featureAxis;
+  const others = [...sizes.keys()].filter((axis) => axis >= lead && axis !== sampleAxis && axis !== feature);
+  const order = [...Array.from({ length: lead }, (_, axis) => axis), sampleAxis, ...others, feature];
+  const apart = place.merged === 1 ? value : b.reshape(value, sizes);
+  const inOrder = order.every((axis, index) => axis === index);
+  return done(inOrder ? apart : b.emit('Transpose', [apart], { perm: { kind: 'ints', value: order } }));
+}
+
+/** Appends the homogeneous coordinate 1 to the features (bias treated jointly with the weight). */
+export function emitHomogeneous(b: GraphBuilder, x: MatrixBatch, one: string): MatrixBatch {
+  const axis = x.layout === 'rows' ? 2 : 2;
+  const shape = x.layout === 'rows' ? [x.batch, x.positions, 1] : [x.batch, x.groups, 1, x.positions];
+  const ones = b.emit('Expand', [one, b.ints(shape)]);
+  return { ...x, features: x.features + 1, value: b.emit('Concat', [x.value, ones], { axis: int(axis) }) };
+}
+
+/** Multiplies every sample by its weight [B] (0 for padding). */
+export function emitWeighted(b: GraphBuilder, x: MatrixBatch, sampleWeight: string): MatrixBatch {
+  const shape = x.layout === 'rows' ? [x.batch, 1, 1] : [x.batch, 1, 1, 1];
+  return { ...x, value: b.emit('Mul', [x.value, b.reshape(sampleWeight, shape)]) };
+}
