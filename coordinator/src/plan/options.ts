@@ -1,0 +1,56 @@
+// The options of an analysis, checked and with their defaults: what a run is, and how it is executed.
+import type { LossName } from '../programs/loss.js';
+
+export const LOSSES = ['cross-entropy', 'bce', 'mse'] as const satisfies readonly LossName[];
+export const OUTPUT_HESSIANS = ['exact', 'mc'] as const;
+export const CURVATURES = ['ggn', 'fisher-empirical'] as const;
+export const SHARINGS = ['expand', 'reduce'] as const;
+export const BIASES = ['separate', 'joint'] as const;
+export const MEASURES = ['factors', 'eigen', 'structure'] as const;
+export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;
+export const LINALGS = ['auto', 'lapack', 'portable'] as const;
+
+export type Measure = (typeof MEASURES)[number];
+
+/** What determines the result files, together with the model and the data. */
+export interface AnalysisOptions {
+  /** undefined: cross-entropy, or bce for a model with one logit. */
+  readonly loss: LossName | undefined;
+  /** Glob patterns over layer names; empty: all layers. */
+  readonly layers: readonly string[];
+  readonly exclude: readonly string[];
+  readonly measures: readonly Measure[];
+  /** Kronecker eigenvalues per layer in spectra.arrow. */
+  readonly top: number;
+  readonly outputHessian: (typeof OUTPUT_HESSIANS)[number];
+  /** Draws per sample; used by `mc` only. */
+  readonly mcSamples: number;
+  readonly curvature: (typeof CURVATURES)[number];
+  readonly sharing: (typeof SHARINGS)[number];
+  readonly bias: (typeof BIASES)[number];
+  /** The first so many samples; undefined: all. */
+  readonly samples: number | undefined;
+  readonly seed: number;
+  /** Samples in one execution; undefined: chosen by the memory limit. */
+  readonly batch: number | undefined;
+  /** Memory that one program may take, in bytes. */
+  readonly memoryBytes: number;
+  /** Input values are multiplied by it; undefined: 1. */
+  readonly scale: number | undefined;
+  readonly skipUnsupported: boolean;
+  readonly device: (typeof DEVICES)[number];
+  readonly linalg: (typeof LINALGS)[number];
+}
+
+/** How a run is executed: nothing here changes a byte of the result files. */
+export interface ExecutionOptions {
+  readonly model: string;
+  readonly data: string;
+  readonly labels: string | undefined;
+  readonly out: string;
+  /** Samples in one task; undefined: chosen so that there are some 32 tasks. */
+  readonly shard: number | undefined;
+  /** Tasks that run at the same time. */
+  readonly parallel: number;
+  readonly resume: boolean;
+}
