@@ -1,0 +1,167 @@
+// Tensor bundles: named float64 tensors in one Arrow IPC file; how sums and eigenpairs travel.
+import {
+  Bool,
+  type Data,
+  Field,
+  Float64,
+  Int32,
+  List,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  tableFromIPC,
+  tableToIPC,
+  Utf8,
+  vectorFromArray,
+} from 'apache-arrow';
+import { KronlensError } from '../errors/kronlens-error.js';
+
+/** One tensor, row-major. A symmetric one [n, n] holds its upper triangle row by row, n(n+1)/2 values. */
+export interface BundleTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly symmetric: boolean;
+  readonly values: Float64Array;
+}
+
+export class MalformedBundleError extends KronlensError {
+  constructor(reason: string, cause?: unknown) {
+    super('malformed-bundle', `this is no tensor bundle: ${reason}`, { cause });
+  }
+}
+
+const SCHEMA = new Schema([
+  new Field('name', new Utf8(), false),
+  new Field('shape', new List(new Field('item', new Int32(), false)), false),
+  new Field('symmetric', new Bool(), false),
+  new Field('values', new List(new Field('item', new Float64(), false)), false),
+]);
+
+/** The number of stored values of a tensor. */
+export function storedLength(shape: readonly number[], symmetric: boolean): number {
+  const [n = 0] = shape;
+  return symmetric ? (n * (n + 1)) / 2 : shape.reduce((product, size) => product * size, 1);
+}
+
+/** The bytes of a bundle; the same tensors give the same bytes. */
+export function encodeBundle(tensors: readonly BundleTensor[]): Uint8Array {
+  for (const tensor of tensors) {
+    if (tensor.values.length !== storedLength(tensor.shape, tensor.symmetric)) {
+      throw new Error(
+        `tensor '${tensor.name}' [${tensor.shape}] has ${tensor.values.length} values`,
+      );
+    }
+  }
+  const values = concatenate(tensors.map((tensor) => tensor.values));
+  const valueData = makeData({ type: new Float64(), data: values });
+  const shapes = Int32Array.from(tensors.flatMap((tensor) => [...tensor.shape]));
+  const columns: Data[] = [
+    vectorFromArray(
+      tensors.map((tensor) => tensor.name),
+      new Utf8(),
+    ).data[0] ?? makeData({ type: new Utf8() }),
+    makeData({
+      type: SCHEMA.fields[1]?.type as List,
+      length: tensors.length,
+      valueOffsets: offsets(tensors.map((tensor) => tensor.shape.length)),
+      child: makeData({ type: new Int32(), data: shapes }),
+    }),
+    vectorFromArray(
+      tensors.map((tensor) => tensor.symmetric),
+      new Bool(),
+    ).data[0] ?? makeData({ type: new Bool() }),
+    makeData({
+      type: SCHEMA.fields[3]?.type as List,
+      length: tensors.length,
+      valueOffsets: offsets(tensors.map((tensor) => tensor.values.length)),
+      child: valueData,
+    }),
+  ];
+  const data = makeData({
+    type: new Struct(SCHEMA.fields),
+    length: tensors.length,
+    nullCount: 0,
+    children: columns,
+  });
+  return tableToIPC(new Table(SCHEMA, [new RecordBatch(SCHEMA, data)]), 'file');
+}
+
+function offsets(lengths: readonly number[]): Int32Array {
+  const out = new Int32Array(lengths.length + 1);
+  let total = 0;
+  lengths.forEach((length, index) => {
+    total += length;
+    out[index + 1] = total;
+  });
+  if (total > 0x7fffffff) throw new Error(`a bundle of ${total} values is too large`);
+  return out;
+}
+
+function concatenate(parts: readonly Float64Array[]): Float64Array {
+  const out = new Float64Array(parts.reduce((total, part) => total + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** The tensors by name. @throws MalformedBundleError */
+export function decodeBundle(bytes: Uint8Array): ReadonlyMap<string, BundleTensor> {
+  let table: Table;
+  try {
+    table = tableFromIPC(bytes);
+  } catch (cause) {
+    throw new MalformedBundleError('it cannot be read as an Arrow file', cause);
+  }
+  const [names, shapes, symmetric, values] = SCHEMA.fields.map(({ name }) => table.getChild(name));
+  if (names == null || shapes == null || symmetric == null || values == null) {
+    throw new MalformedBundleError('a column is missing');
+  }
+  const tensors = new Map<string, BundleTensor>();
+  for (let row = 0; row < table.numRows; row++) {
+    const shape = Array.from(shapes.get(row)?.toArray?.() ?? [], Number);
+    const stored = values.get(row)?.toArray?.();
+    const tensor = {
+      name: String(names.get(row)),
+      shape,
+      symmetric: symmetric.get(row) === true,
+      values: stored,
+    };
+    if (
+      !(stored instanceof Float64Array) ||
+      stored.length !== storedLength(shape, tensor.symmetric)
+    ) {
+      throw new MalformedBundleError(
+        `tensor '${tensor.name}' does not have the values of its shape [${shape}]`,
+      );
+    }
+    tensors.set(tensor.name, tensor as BundleTensor);
+  }
+  return tensors;
+}
+
+/** The upper triangle of a full row-major n x n matrix, row by row. */
+export function packSymmetric(full: ArrayLike<number>, n: number): Float64Array {
+  const packed = new Float64Array((n * (n + 1)) / 2);
+  let at = 0;
+  for (let i = 0; i < n; i++) for (let j = i; j < n; j++) packed[at++] = full[i * n + j] as number;
+  return packed;
+}
+
+/** The full row-major n x n matrix of a packed upper triangle. */
+export function unpackSymmetric(packed: Float64Array, n: number): Float64Array {
+  const full = new Float64Array(n * n);
+  let at = 0;
+  for (let i = 0; i < n; i++) {
+    for (let j = i; j < n; j++) {
+      const value = packed[at++] as number;
+      full[i * n + j] = value;
+      full[j * n + i] = value;
+    }
+  }
+  return full;
+}

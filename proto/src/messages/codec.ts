@@ -1,0 +1,66 @@
+// Bytes of tasks, programs and results, and the identity of a task.
+import { createHash } from 'node:crypto';
+import {
+  clone,
+  type DescMessage,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
+import { KronlensError } from '../errors/kronlens-error.js';
+import { type Program, ProgramSchema } from '../gen/kronlens/v1/program_pb.js';
+import {
+  type Task,
+  type TaskResult,
+  TaskResultSchema,
+  TaskSchema,
+} from '../gen/kronlens/v1/task_pb.js';
+
+/** Bytes that should be a message are none. */
+export class MalformedMessageError extends KronlensError {
+  constructor(what: string, cause: unknown) {
+    super('malformed-message', `these bytes are no ${what}`, { cause });
+  }
+}
+
+function decode<S extends DescMessage>(
+  schema: S,
+  what: string,
+  bytes: Uint8Array,
+): MessageShape<S> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (cause) {
+    throw new MalformedMessageError(what, cause);
+  }
+}
+
+export const encodeTask = (task: Task): Uint8Array => toBinary(TaskSchema, task);
+/** @throws MalformedMessageError */
+export function decodeTask(bytes: Uint8Array): Task {
+  const task = decode(TaskSchema, 'task', bytes);
+  if (task.kind.case === undefined)
+    throw new MalformedMessageError('task', new Error('it has no kind'));
+  return task;
+}
+
+export const encodeProgram = (program: Program): Uint8Array => toBinary(ProgramSchema, program);
+/** @throws MalformedMessageError */
+export const decodeProgram = (bytes: Uint8Array): Program =>
+  decode(ProgramSchema, 'program', bytes);
+
+export const encodeResult = (result: TaskResult): Uint8Array => toBinary(TaskResultSchema, result);
+/** @throws MalformedMessageError */
+export const decodeResult = (bytes: Uint8Array): TaskResult =>
+  decode(TaskResultSchema, 'task result', bytes);
+
+/**
+ * SHA-256 (hex) of all that determines the task's result. Where data lie is left out, what they
+ * are (their digest) is not. Our messages have no maps or unknown fields here, so the encoding is
+ * deterministic.
+ */
+export function taskId(task: Task): string {
+  const bare = clone(TaskSchema, task);
+  if (bare.kind.case === 'program') for (const array of bare.kind.value.arrays) array.path = '';
+  return createHash('sha256').update(toBinary(TaskSchema, bare)).digest('hex');
+}
