@@ -1,33 +1,62 @@
 #!/usr/bin/env bash
 # Installs what the tests need, checks format, lint, types and generated code, and runs all tests.
+#   scripts/test.sh [filter...]   only test files whose path contains a filter
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-need_debian() { # package, file that it installs
-  [ -e "$2" ] && return 0
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    missing+=("$1")
-  else
-    echo "test.sh: $1 is not installed; tests that need it are skipped (Debian: sudo apt-get install $1)" >&2
-  fi
-}
+say() { printf '\n== %s\n' "$1"; }
+without() { echo "test.sh: $1; the tests that need it are skipped and say so" >&2; }
+
+say "Debian packages"
 missing=()
-need_debian libopenblas0 "$(ls /usr/lib/*/libopenblas.so.0 2>/dev/null | head -n 1 || true)"
-if [ ${#missing[@]} -gt 0 ]; then
+need() { # package, and a command that succeeds when it is there
+  local package=$1
+  shift
+  "$@" >/dev/null 2>&1 || missing+=("$package")
+}
+need libopenblas0 sh -c 'ls /usr/lib/*/libopenblas.so.0 /usr/lib*/libopenblas.so.0'
+need nats-server sh -c 'command -v nats-server'
+need chromium sh -c 'command -v chromium'
+need python3-venv python3 -c 'import ensurepip, venv'
+if [ ${#missing[@]} -eq 0 ]; then
+  echo "all there"
+elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "${missing[@]}" >/dev/null
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  echo "installed ${missing[*]}"
+else
+  without "not installed: ${missing[*]} (on Debian: sudo apt-get install ${missing[*]})"
 fi
 
+say "Arrow readers in .venv"
+readers='import duckdb, polars, pyarrow'
+if .venv/bin/python -c "$readers" 2>/dev/null; then
+  echo "all there"
+elif python3 -m venv .venv && .venv/bin/pip install --quiet pyarrow polars duckdb; then
+  .venv/bin/python -c "$readers"
+  echo "installed pyarrow, polars, duckdb"
+else
+  without "pip could not install pyarrow, polars and duckdb into .venv"
+fi
+
+say "npm packages"
 npm ci --no-audit --no-fund
-echo "== format and lint"
+
+say "format and lint"
 npx biome check --error-on-warnings
-echo "== generated code"
-npm run -s generate
-git diff --exit-code -- proto/src/gen coordinator/src/gen || {
-  echo "test.sh: generated code is not up to date; run npm run generate and commit the result" >&2
+
+say "generated code"
+before=$(cat proto/src/gen/kronlens/v1/*.ts coordinator/src/gen/kronlens/onnx/*.ts | cksum)
+npm run --silent generate
+after=$(cat proto/src/gen/kronlens/v1/*.ts coordinator/src/gen/kronlens/onnx/*.ts | cksum)
+if [ "$before" != "$after" ]; then
+  echo "test.sh: the generated code was not up to date; it is now: commit it" >&2
   exit 1
-}
-echo "== types"
+fi
+echo "up to date"
+
+say "types and build"
 npx tsc -b
-echo "== tests"
-exec node scripts/run-tests.js
+
+say "tests"
+exec node scripts/run-tests.js "$@"
