@@ -88,6 +88,14 @@ export class GraphBuilder {
     return this.emit('Reshape', [value, this.ints(shape)]);
   }
 
+  /** Gives a value a name of its own, for a program's outputs. */
+  alias(value: string, name: string): string {
+    if (this.#taken.has(name)) throw new Error(`the name '${name}' is taken`);
+    this.#taken.add(name);
+    this.#nodes.push({ name, op: 'Identity', domain: '', inputs: [value], outputs: [name], attributes: {}, metadata: new Map() });
+    return name;
+  }
+
   /** Output `index` of a node of the base graph; an optional output that is absent is added. */
   forwardOutput(node: Node, index: number): string {
     const position = this.#forward.get(node.name);
