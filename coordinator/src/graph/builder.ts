@@ -92,7 +92,15 @@ export class GraphBuilder {
   alias(value: string, name: string): string {
     if (this.#taken.has(name)) throw new Error(`the name '${name}' is taken`);
     this.#taken.add(name);
-    this.#nodes.push({ name, op: 'Identity', domain: '', inputs: [value], outputs: [name], attributes: {}, metadata: new Map() });
+    this.#nodes.push({
+      name,
+      op: 'Identity',
+      domain: '',
+      inputs: [value],
+      outputs: [name],
+      attributes: {},
+      metadata: new Map(),
+    });
     return name;
   }
 

@@ -1,4 +1,5 @@
 // The immutable graph that every later stage reads: nodes in topological order, constants, types.
+import type { FunctionProto, ModelProto, NodeProto } from '../gen/kronlens/onnx/onnx_pb.js';
 
 /**
  * Terminology. A *value* is a tensor in the graph, known by its name. An *initializer* is a value
@@ -53,6 +54,13 @@ export interface Node {
   readonly attributes: Attributes;
   /** The node's metadata_props, for example PyTorch's `pkg.torch.onnx.name_scopes`. */
   readonly metadata: ReadonlyMap<string, string>;
+  /**
+   * The opset of the standard domain that the node is written in, where it is not the graph's: a
+   * function that was inlined may bring its own. Gone after the pass `upgrade`.
+   */
+  readonly opset?: number;
+  /** What the codec keeps of the file's node beyond these fields (unknown fields, doc string). */
+  readonly source?: NodeProto;
 }
 
 /** The type of a graph input or output as the file declares it; -1 and names are free dimensions. */
@@ -74,6 +82,10 @@ export interface Graph {
   readonly initializers: ReadonlyMap<string, Tensor>;
   /** Opsets of the other domains. */
   readonly domains: ReadonlyMap<string, number>;
+  /** The model's own functions; none after the pass `inline-functions`. */
+  readonly functions?: readonly FunctionProto[];
+  /** What the codec keeps of the file beyond these fields: the model without its graph's contents. */
+  readonly source?: ModelProto;
 }
 
 export interface TensorType {

@@ -1,12 +1,46 @@
 // The factor program: one differentiated ONNX program that yields, for all its layers in one pass
 // over the data, the sums behind E[x x^T], E[M] and E[x].
-import { create, ElementType, InputRole, type ProgramInput, ProgramInputSchema, type ProgramOutput, ProgramOutputSchema, ProgramSchema, Reduction } from '@kronlens/proto';
-import { encodeModel, GraphBuilder, type Node, pullBack, type ShapedGraph, typeOf, type ValueInfo } from '../graph/index.js';
+import {
+  create,
+  ElementType,
+  InputRole,
+  type ProgramInput,
+  ProgramInputSchema,
+  type ProgramOutput,
+  ProgramOutputSchema,
+  ProgramSchema,
+  Reduction,
+} from '@kronlens/proto';
+import {
+  encodeModel,
+  GraphBuilder,
+  type Node,
+  pullBack,
+  type ShapedGraph,
+  typeOf,
+  type ValueInfo,
+} from '../graph/index.js';
 import type { Layer } from '../layers/index.js';
 import type { BuiltProgram } from './built-program.js';
 import { emitGram, emitReduced, emitSum, emitTotal } from './gram.js';
-import { type BatchPlaces, emitHomogeneous, emitLayerCotangent, emitLayerInput, emitWeighted, type MatrixBatch } from './layer-inputs.js';
-import { type ColumnKind, columnCount, drawShape, emitColumns, emitCorrect, emitLoss, type LossInputs, type LossName } from './loss.js';
+import {
+  type BatchPlaces,
+  emitHomogeneous,
+  emitLayerCotangent,
+  emitLayerInput,
+  emitWeighted,
+  type MatrixBatch,
+} from './layer-inputs.js';
+import {
+  type ColumnKind,
+  columnCount,
+  drawShape,
+  emitColumns,
+  emitCorrect,
+  emitLoss,
+  type LossInputs,
+  type LossName,
+} from './loss.js';
 
 /** What the factors are of; fixed for a run. */
 export interface FactorOptions {
@@ -55,14 +89,18 @@ function isJoint(layer: Layer, options: Pick<FactorOptions, 'bias'>): boolean {
 export function buildFactorProgram(request: FactorProgramRequest): BuiltProgram {
   const { graph, batch, options, layers } = request;
   const b = new GraphBuilder(graph);
-  const classes = typeOf(graph, request.logits).shape.reduce((product, size) => product * size, 1) / batch;
+  const classes =
+    typeOf(graph, request.logits).shape.reduce((product, size) => product * size, 1) / batch;
   const inputs = new ProgramInputs(graph, batch);
   const lossInputs: LossInputs = {
     logits: b.reshape(request.logits, [batch, classes]),
     batch,
     outputs: classes,
     labels: options.labels ? inputs.labels(options.loss, classes) : undefined,
-    random: options.columns.kind === 'mc' ? inputs.random(options.loss, options.columns.samples, classes) : undefined,
+    random:
+      options.columns.kind === 'mc'
+        ? inputs.random(options.loss, options.columns.samples, classes)
+        : undefined,
   };
   const columns = columnCount(options.loss, options.columns, classes);
   const weight = request.padded ? inputs.sampleWeight() : undefined;
@@ -79,7 +117,11 @@ export function buildFactorProgram(request: FactorProgramRequest): BuiltProgram 
   const outputs = new ProgramOutputs(b);
   const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
   layers.forEach((layer, index) => {
-    emitLayerSums({ b, request, nodes, cotangents, columns, weight, outputs }, layer, `layer${index}`);
+    emitLayerSums(
+      { b, request, nodes, cotangents, columns, weight, outputs },
+      layer,
+      `layer${index}`,
+    );
   });
   if (options.labels) emitLossSums(b, options.loss, lossInputs, weight, outputs);
   const program = b.build(outputs.infos, inputs.extra);
@@ -88,7 +130,9 @@ export function buildFactorProgram(request: FactorProgramRequest): BuiltProgram 
     manifest: create(ProgramSchema, {
       name: request.name,
       batch,
-      inputs: inputs.manifest.filter(({ name }) => program.inputs.some((input) => input.name === name)),
+      inputs: inputs.manifest.filter(({ name }) =>
+        program.inputs.some((input) => input.name === name),
+      ),
       outputs: outputs.manifest,
     }),
   };
@@ -113,40 +157,103 @@ function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void 
   const reached = layer.uses.filter((use) => context.cotangents.has(use.output));
   let xs = layer.uses.map((use) => emitLayerInput(b, graph, nodes, places, layer, use, batch));
   let gs = reached.map((use) =>
-    emitLayerCotangent(b, graph, places, layer, use, context.cotangents.get(use.output) as string, columns, batch),
+    emitLayerCotangent(
+      b,
+      graph,
+      places,
+      layer,
+      use,
+      context.cotangents.get(use.output) as string,
+      columns,
+      batch,
+    ),
   );
   if (reduce) {
     const average = b.scalar(1 / positions, 'float32');
-    xs = [merged(b, xs.map((x) => emitReduced(b, x, average)))];
-    gs = [merged(b, gs.map((g) => emitReduced(b, g, undefined)))];
+    xs = [
+      merged(
+        b,
+        xs.map((x) => emitReduced(b, x, average)),
+      ),
+    ];
+    gs = [
+      merged(
+        b,
+        gs.map((g) => emitReduced(b, g, undefined)),
+      ),
+    ];
   }
   if (joint) xs = xs.map((x) => emitHomogeneous(b, x, b.scalar(1, 'float32')));
   const { weight } = context;
   if (weight !== undefined) xs = xs.map((x) => emitWeighted(b, x, weight));
   const n = factorInputDim(layer, options);
   const shares = reduce ? 1 : positions;
-  const grams = (list: readonly MatrixBatch[]) => emitSum(b, list.map((x) => emitGram(b, x)));
+  const grams = (list: readonly MatrixBatch[]) =>
+    emitSum(
+      b,
+      list.map((x) => emitGram(b, x)),
+    );
   outputs.addGroups(stem, layer, 'input', grams(xs), [n, n], 1);
   outputs.addGroups(stem, layer, 'output', grams(gs), [layer.outDim, layer.outDim], 1 / shares);
-  outputs.addGroups(stem, layer, 'mean', emitSum(b, xs.map((x) => emitTotal(b, x))), [n], 1 / shares);
+  outputs.addGroups(
+    stem,
+    layer,
+    'mean',
+    emitSum(
+      b,
+      xs.map((x) => emitTotal(b, x)),
+    ),
+    [n],
+    1 / shares,
+  );
 }
 
 /** One batch of matrices: the sum of several with equal shapes (uses of a tied weight). */
 function merged(b: GraphBuilder, list: readonly MatrixBatch[]): MatrixBatch {
   const [first] = list;
   if (first === undefined) throw new Error('a layer has no use that reaches the output');
-  return { ...first, value: emitSum(b, list.map((x) => x.value)) };
+  return {
+    ...first,
+    value: emitSum(
+      b,
+      list.map((x) => x.value),
+    ),
+  };
 }
 
-function emitLossSums(b: GraphBuilder, loss: LossName, inputs: LossInputs, weight: string | undefined, outputs: ProgramOutputs): void {
+function emitLossSums(
+  b: GraphBuilder,
+  loss: LossName,
+  inputs: LossInputs,
+  weight: string | undefined,
+  outputs: ProgramOutputs,
+): void {
   const total = (value: string) =>
-    b.emit('ReduceSum', [weight === undefined ? value : b.emit('Mul', [value, weight]), b.ints([0])], {
-      keepdims: { kind: 'int', value: 1 },
-    });
-  outputs.add('loss', total(emitLoss(b, loss, inputs)), { kind: 'loss', layer: '', group: 0, shape: [1], symmetric: false, scale: 1 });
+    b.emit(
+      'ReduceSum',
+      [weight === undefined ? value : b.emit('Mul', [value, weight]), b.ints([0])],
+      {
+        keepdims: { kind: 'int', value: 1 },
+      },
+    );
+  outputs.add('loss', total(emitLoss(b, loss, inputs)), {
+    kind: 'loss',
+    layer: '',
+    group: 0,
+    shape: [1],
+    symmetric: false,
+    scale: 1,
+  });
   const correct = emitCorrect(b, loss, inputs);
   if (correct !== undefined) {
-    outputs.add('correct', total(correct), { kind: 'correct', layer: '', group: 0, shape: [1], symmetric: false, scale: 1 });
+    outputs.add('correct', total(correct), {
+      kind: 'correct',
+      layer: '',
+      group: 0,
+      shape: [1],
+      symmetric: false,
+      scale: 1,
+    });
   }
 }
 
@@ -160,7 +267,13 @@ class ProgramInputs {
     this.#batch = batch;
     this.manifest = graph.inputs.map((input) => {
       const type = typeOf(graph, input.name);
-      return this.#entry(input.name, InputRole.DATA, elementType(type.dtype), type.shape, input.name);
+      return this.#entry(
+        input.name,
+        InputRole.DATA,
+        elementType(type.dtype),
+        type.shape,
+        input.name,
+      );
     });
   }
 
@@ -184,12 +297,20 @@ class ProgramInputs {
   }
 
   sampleWeight(): string {
-    this.manifest.push(this.#entry(WEIGHTS, InputRole.SAMPLE_WEIGHT, ElementType.FLOAT32, [this.#batch], ''));
+    this.manifest.push(
+      this.#entry(WEIGHTS, InputRole.SAMPLE_WEIGHT, ElementType.FLOAT32, [this.#batch], ''),
+    );
     this.extra.push({ name: WEIGHTS, dtype: 'float32', shape: [this.#batch] });
     return WEIGHTS;
   }
 
-  #entry(name: string, role: InputRole, type: ElementType, shape: readonly number[], array: string): ProgramInput {
+  #entry(
+    name: string,
+    role: InputRole,
+    type: ElementType,
+    shape: readonly number[],
+    array: string,
+  ): ProgramInput {
     return create(ProgramInputSchema, { name, role, type, shape: shape.map(BigInt), array });
   }
 }
@@ -235,16 +356,33 @@ class ProgramOutputs {
     const output = this.#b.alias(value, name);
     this.infos.push({ name: output, dtype: 'float32', shape: facts.shape });
     this.manifest.push(
-      create(ProgramOutputSchema, { ...facts, name: output, reduction: Reduction.SUM, shape: facts.shape.map(BigInt) }),
+      create(ProgramOutputSchema, {
+        ...facts,
+        name: output,
+        reduction: Reduction.SUM,
+        shape: facts.shape.map(BigInt),
+      }),
     );
   }
 
   /** One output per group of a value [groups, ...shape]. */
-  addGroups(stem: string, layer: Layer, kind: string, value: string, shape: readonly number[], scale: number): void {
+  addGroups(
+    stem: string,
+    layer: Layer,
+    kind: string,
+    value: string,
+    shape: readonly number[],
+    scale: number,
+  ): void {
     const parts =
       layer.groups === 1
         ? [value]
-        : this.#b.emitMany('Split', [value, this.#b.ints(Array.from({ length: layer.groups }, () => 1))], { axis: { kind: 'int', value: 0 } }, layer.groups);
+        : this.#b.emitMany(
+            'Split',
+            [value, this.#b.ints(Array.from({ length: layer.groups }, () => 1))],
+            { axis: { kind: 'int', value: 0 } },
+            layer.groups,
+          );
     parts.forEach((part, group) => {
       const facts = { kind, layer: layer.name, group, shape, symmetric: shape.length === 2, scale };
       this.add(`${stem}.g${group}.${kind}`, this.#b.reshape(part, shape), facts);

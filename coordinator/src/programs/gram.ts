@@ -13,7 +13,11 @@ export function emitGram(b: GraphBuilder, x: MatrixBatch): string {
     return b.reshape(emitRowGram(b, rows), [1, features, features]);
   }
   if (positions === 1 && groups === 1) {
-    return b.reshape(emitRowGram(b, b.reshape(x.value, [batch, features])), [1, features, features]);
+    return b.reshape(emitRowGram(b, b.reshape(x.value, [batch, features])), [
+      1,
+      features,
+      features,
+    ]);
   }
   if (features <= positions) {
     // One small product a sample, then a sum: as fast as ONNX Runtime gets on many positions.
@@ -21,9 +25,17 @@ export function emitGram(b: GraphBuilder, x: MatrixBatch): string {
     const perSample = b.emit('MatMul', [x.value, transposed]);
     return b.emit('ReduceSum', [perSample, b.ints([0])], { keepdims: int(0) });
   }
-  const gathered = b.reshape(b.emit('Transpose', [x.value], { perm: ints([1, 0, 3, 2]) }), [groups, batch * positions, features]);
+  const gathered = b.reshape(b.emit('Transpose', [x.value], { perm: ints([1, 0, 3, 2]) }), [
+    groups,
+    batch * positions,
+    features,
+  ]);
   if (groups === 1) {
-    return b.reshape(emitRowGram(b, b.reshape(gathered, [batch * positions, features])), [1, features, features]);
+    return b.reshape(emitRowGram(b, b.reshape(gathered, [batch * positions, features])), [
+      1,
+      features,
+      features,
+    ]);
   }
   return b.emit('MatMul', [b.emit('Transpose', [gathered], { perm: ints([0, 2, 1]) }), gathered]);
 }
@@ -41,9 +53,16 @@ export function emitTotal(b: GraphBuilder, x: MatrixBatch): string {
 }
 
 /** Sums (or averages) over positions: one column a sample, [batch, 1 position]. */
-export function emitReduced(b: GraphBuilder, x: MatrixBatch, factor: string | undefined): MatrixBatch {
+export function emitReduced(
+  b: GraphBuilder,
+  x: MatrixBatch,
+  factor: string | undefined,
+): MatrixBatch {
   const axis = x.layout === 'rows' ? 1 : 3;
-  const sum = x.positions === 1 ? x.value : b.emit('ReduceSum', [x.value, b.ints([axis])], { keepdims: int(1) });
+  const sum =
+    x.positions === 1
+      ? x.value
+      : b.emit('ReduceSum', [x.value, b.ints([axis])], { keepdims: int(1) });
   return { ...x, positions: 1, value: factor === undefined ? sum : b.emit('Mul', [sum, factor]) };
 }
 

@@ -1,7 +1,8 @@
 // Brings a layer's input and its cotangent into one layout: [batch, groups, features, positions].
+
+import type { BatchPlace } from '../graph/index.js';
 import { at, type GraphBuilder, int, type Node, type ShapedGraph, typeOf } from '../graph/index.js';
 import { windowGeometry } from '../graph/window.js';
-import type { BatchPlace } from '../graph/index.js';
 import type { Layer, LayerUse } from '../layers/index.js';
 import { emitUnfold, emitUnfoldTransposed } from './unfold.js';
 
@@ -89,7 +90,17 @@ export function emitLayerCotangent(
 ): MatrixBatch {
   const shape = typeOf(graph, use.output).shape;
   if (layer.op === 'Gemm' || layer.op === 'MatMul') {
-    return linearRows(b, layer, cotangent, [columns, ...shape], use.outputAxis + 1, 1, places, batch, use.output);
+    return linearRows(
+      b,
+      layer,
+      cotangent,
+      [columns, ...shape],
+      use.outputAxis + 1,
+      1,
+      places,
+      batch,
+      use.output,
+    );
   }
   const positions = use.positions;
   return {
@@ -134,27 +145,48 @@ function linearRows(
   if (place === undefined) {
     if (positions !== 1) throw new UnknownBatchAxisError(layer.name, placed);
     const order = [...shape.keys()].filter((axis) => axis !== featureAxis);
-    return done(b.emit('Transpose', [value], { perm: { kind: 'ints', value: [...order, featureAxis] } }));
+    return done(
+      b.emit('Transpose', [value], { perm: { kind: 'ints', value: [...order, featureAxis] } }),
+    );
   }
   // Split a merged axis so that the samples have an axis of their own.
   const batchAxis = place.axis + lead;
-  const split = place.merged === 1 ? [batch] : place.order === 'batch-major' ? [batch, place.merged] : [place.merged, batch];
+  const split =
+    place.merged === 1
+      ? [batch]
+      : place.order === 'batch-major'
+        ? [batch, place.merged]
+        : [place.merged, batch];
   const sizes = [...shape.slice(0, batchAxis), ...split, ...shape.slice(batchAxis + 1)];
   const sampleAxis = place.merged > 1 && place.order !== 'batch-major' ? batchAxis + 1 : batchAxis;
   const feature = featureAxis > batchAxis ? featureAxis + split.length - 1 : featureAxis;
-  const others = [...sizes.keys()].filter((axis) => axis >= lead && axis !== sampleAxis && axis !== feature);
-  const order = [...Array.from({ length: lead }, (_, axis) => axis), sampleAxis, ...others, feature];
+  const others = [...sizes.keys()].filter(
+    (axis) => axis >= lead && axis !== sampleAxis && axis !== feature,
+  );
+  const order = [
+    ...Array.from({ length: lead }, (_, axis) => axis),
+    sampleAxis,
+    ...others,
+    feature,
+  ];
   const apart = place.merged === 1 ? value : b.reshape(value, sizes);
   const inOrder = order.every((axis, index) => axis === index);
-  return done(inOrder ? apart : b.emit('Transpose', [apart], { perm: { kind: 'ints', value: order } }));
+  return done(
+    inOrder ? apart : b.emit('Transpose', [apart], { perm: { kind: 'ints', value: order } }),
+  );
 }
 
 /** Appends the homogeneous coordinate 1 to the features (bias treated jointly with the weight). */
 export function emitHomogeneous(b: GraphBuilder, x: MatrixBatch, one: string): MatrixBatch {
   const axis = x.layout === 'rows' ? 2 : 2;
-  const shape = x.layout === 'rows' ? [x.batch, x.positions, 1] : [x.batch, x.groups, 1, x.positions];
+  const shape =
+    x.layout === 'rows' ? [x.batch, x.positions, 1] : [x.batch, x.groups, 1, x.positions];
   const ones = b.emit('Expand', [one, b.ints(shape)]);
-  return { ...x, features: x.features + 1, value: b.emit('Concat', [x.value, ones], { axis: int(axis) }) };
+  return {
+    ...x,
+    features: x.features + 1,
+    value: b.emit('Concat', [x.value, ones], { axis: int(axis) }),
+  };
 }
 
 /** Multiplies every sample by its weight [B] (0 for padding). */

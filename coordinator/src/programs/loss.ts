@@ -1,5 +1,5 @@
 // The losses: their output-Hessian columns, gradients, value and accuracy, as ONNX on the logits.
-import { int, type GraphBuilder, tensor } from '../graph/index.js';
+import { type GraphBuilder, int, tensor } from '../graph/index.js';
 
 /**
  * Terminology. f are the logits of a sample, length c. A = d2 loss / d f2 is c x c. A *column
@@ -29,7 +29,10 @@ export interface LossInputs {
 }
 
 /** What random numbers the draws of a loss consume, per sample and draw. */
-export function drawShape(loss: LossName, outputs: number): { distribution: 'uniform' | 'normal'; size: number } {
+export function drawShape(
+  loss: LossName,
+  outputs: number,
+): { distribution: 'uniform' | 'normal'; size: number } {
   if (loss === 'cross-entropy') return { distribution: 'uniform', size: 1 };
   return { distribution: loss === 'bce' ? 'uniform' : 'normal', size: outputs };
 }
@@ -42,7 +45,12 @@ export function columnCount(loss: LossName, kind: ColumnKind, outputs: number): 
 }
 
 /** Emits the columns [C, B, c]. @throws when labels or random inputs that the kind needs are absent */
-export function emitColumns(b: GraphBuilder, loss: LossName, kind: ColumnKind, inputs: LossInputs): string {
+export function emitColumns(
+  b: GraphBuilder,
+  loss: LossName,
+  kind: ColumnKind,
+  inputs: LossInputs,
+): string {
   if (kind.kind === 'empirical') return emitGradient(b, loss, inputs);
   if (kind.kind === 'mc') return emitDraws(b, loss, kind.samples, inputs);
   if (loss === 'cross-entropy') return emitStickBreaking(b, inputs);
@@ -57,29 +65,64 @@ export function emitColumns(b: GraphBuilder, loss: LossName, kind: ColumnKind, i
 function emitStickBreaking(b: GraphBuilder, { logits, batch, outputs: c }: LossInputs): string {
   const rank = c - 1;
   const p = b.emit('Softmax', [logits], { axis: int(-1) });
-  const tail = b.emit('MatMul', [p, b.constant(tensor.floatTensor(triangle(c, rank, (j, k) => j > k), [c, rank]))]);
+  const tail = b.emit('MatMul', [
+    p,
+    b.constant(
+      tensor.floatTensor(
+        triangle(c, rank, (j, k) => j > k),
+        [c, rank],
+      ),
+    ),
+  ]);
   const head = b.emit('Slice', [p, b.ints([0]), b.ints([rank]), b.ints([1])]);
   const tiny = b.scalar(1e-37, 'float32');
   const safeTail = b.emit('Max', [tail, tiny]);
   const stick = b.emit('Max', [b.emit('Add', [head, tail]), tiny]);
   const scale = b.emit('Sqrt', [b.emit('Mul', [head, b.emit('Div', [tail, stick])])]);
   // [B, c-1] -> [c-1, B, 1]
-  const outermost = (value: string) => b.reshape(b.emit('Transpose', [value], {}), [rank, batch, 1]);
-  const later = b.constant(tensor.floatTensor(triangle(rank, c, (k, j) => j > k), [rank, 1, c]));
-  const own = b.constant(tensor.floatTensor(triangle(rank, c, (k, j) => j === k), [rank, 1, c]));
+  const outermost = (value: string) =>
+    b.reshape(b.emit('Transpose', [value], {}), [rank, batch, 1]);
+  const later = b.constant(
+    tensor.floatTensor(
+      triangle(rank, c, (k, j) => j > k),
+      [rank, 1, c],
+    ),
+  );
+  const own = b.constant(
+    tensor.floatTensor(
+      triangle(rank, c, (k, j) => j === k),
+      [rank, 1, c],
+    ),
+  );
   const shares = b.emit('Div', [b.emit('Mul', [p, later]), outermost(safeTail)]);
   return b.emit('Mul', [b.emit('Sub', [own, shares]), outermost(scale)]);
 }
 
 /** Row-major 0/1 matrix of a predicate. */
-function triangle(rows: number, columns: number, one: (row: number, column: number) => boolean): number[] {
-  return Array.from({ length: rows * columns }, (_, at) => (one(Math.floor(at / columns), at % columns) ? 1 : 0));
+function triangle(
+  rows: number,
+  columns: number,
+  one: (row: number, column: number) => boolean,
+): number[] {
+  return Array.from({ length: rows * columns }, (_, at) =>
+    one(Math.floor(at / columns), at % columns) ? 1 : 0,
+  );
 }
 
 /** mse (mean over outputs): A = (2/c) I. bce (mean over outputs): A = diag(s (1-s)) / c, s = sigmoid(f). */
-function emitDiagonal(b: GraphBuilder, loss: LossName, { logits, batch, outputs: c }: LossInputs): string {
+function emitDiagonal(
+  b: GraphBuilder,
+  loss: LossName,
+  { logits, batch, outputs: c }: LossInputs,
+): string {
   const identity = triangle(c, c, (k, j) => k === j);
-  const root = (factor: number) => b.constant(tensor.floatTensor(identity.map((x) => x * Math.sqrt(factor / c)), [c, 1, c]));
+  const root = (factor: number) =>
+    b.constant(
+      tensor.floatTensor(
+        identity.map((x) => x * Math.sqrt(factor / c)),
+        [c, 1, c],
+      ),
+    );
   if (loss === 'mse') return b.emit('Expand', [root(2), b.ints([c, batch, c])]);
   return b.emit('Mul', [emitBernoulliDeviation(b, logits), root(1)]);
 }
@@ -94,21 +137,35 @@ function emitBernoulliDeviation(b: GraphBuilder, logits: string): string {
 function emitDraws(b: GraphBuilder, loss: LossName, samples: number, inputs: LossInputs): string {
   const { logits, outputs: c, random } = inputs;
   if (random === undefined) throw new Error('Monte-Carlo columns need a random input');
-  if (loss === 'mse') return b.emit('Mul', [random, b.scalar(Math.sqrt(2 / c / samples), 'float32')]);
+  if (loss === 'mse')
+    return b.emit('Mul', [random, b.scalar(Math.sqrt(2 / c / samples), 'float32')]);
   if (loss === 'bce') {
     const s = b.emit('Sigmoid', [logits]);
     const drawn = b.emit('Cast', [b.emit('Less', [random, s])], { to: int(1) });
-    return b.emit('Mul', [b.emit('Sub', [s, drawn]), b.scalar(1 / Math.sqrt(c * samples), 'float32')]);
+    return b.emit('Mul', [
+      b.emit('Sub', [s, drawn]),
+      b.scalar(1 / Math.sqrt(c * samples), 'float32'),
+    ]);
   }
   const p = b.emit('Softmax', [logits], { axis: int(-1) });
   // The label is the number of cumulative sums, the last one left out, that the uniform reaches.
   const cumulative = b.emit('MatMul', [
     p,
-    b.constant(tensor.floatTensor(triangle(c, c - 1, (j, k) => j <= k), [c, c - 1])),
+    b.constant(
+      tensor.floatTensor(
+        triangle(c, c - 1, (j, k) => j <= k),
+        [c, c - 1],
+      ),
+    ),
   ]);
   const reached = b.emit('Cast', [b.emit('GreaterOrEqual', [random, cumulative])], { to: int(1) });
   const label = b.emit('ReduceSum', [reached, b.ints([2])], { keepdims: int(1) });
-  const classes = b.constant(tensor.floatTensor(Array.from({ length: c }, (_, j) => j), [c]));
+  const classes = b.constant(
+    tensor.floatTensor(
+      Array.from({ length: c }, (_, j) => j),
+      [c],
+    ),
+  );
   const drawn = b.emit('Cast', [b.emit('Equal', [label, classes])], { to: int(1) });
   return b.emit('Mul', [b.emit('Sub', [p, drawn]), b.scalar(1 / Math.sqrt(samples), 'float32')]);
 }
@@ -118,7 +175,9 @@ function emitGradient(b: GraphBuilder, loss: LossName, inputs: LossInputs): stri
   const { logits, batch, outputs: c } = inputs;
   const lead = (value: string) => b.reshape(value, [1, batch, c]);
   if (loss === 'cross-entropy') {
-    return lead(b.emit('Sub', [b.emit('Softmax', [logits], { axis: int(-1) }), emitOneHot(b, inputs)]));
+    return lead(
+      b.emit('Sub', [b.emit('Softmax', [logits], { axis: int(-1) }), emitOneHot(b, inputs)]),
+    );
   }
   const predicted = loss === 'bce' ? b.emit('Sigmoid', [logits]) : logits;
   const difference = b.emit('Sub', [predicted, requireLabels(inputs)]);
@@ -141,7 +200,8 @@ function emitOneHot(b: GraphBuilder, inputs: LossInputs): string {
 export function emitLoss(b: GraphBuilder, loss: LossName, inputs: LossInputs): string {
   const { logits } = inputs;
   const labels = requireLabels(inputs);
-  const over = (op: string, value: string) => b.emit(op, [value, b.ints([1])], { keepdims: int(0) });
+  const over = (op: string, value: string) =>
+    b.emit(op, [value, b.ints([1])], { keepdims: int(0) });
   if (loss === 'cross-entropy') {
     const logP = b.emit('LogSoftmax', [logits], { axis: int(-1) });
     return b.emit('Neg', [over('ReduceSum', b.emit('Mul', [logP, emitOneHot(b, inputs)]))]);
@@ -156,7 +216,11 @@ export function emitLoss(b: GraphBuilder, loss: LossName, inputs: LossInputs): s
 }
 
 /** float32 [B]: 1 where the prediction is right (all outputs' signs for bce); undefined for mse. */
-export function emitCorrect(b: GraphBuilder, loss: LossName, inputs: LossInputs): string | undefined {
+export function emitCorrect(
+  b: GraphBuilder,
+  loss: LossName,
+  inputs: LossInputs,
+): string | undefined {
   const labels = requireLabels(inputs);
   if (loss === 'mse') return undefined;
   if (loss === 'cross-entropy') {

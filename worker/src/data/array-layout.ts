@@ -45,7 +45,7 @@ export function elementBytes(type: ElementType): number {
     case ElementType.INT64:
     case ElementType.UINT64:
       return 8;
-    case ElementType.UNSPECIFIED:
+    case ElementType.ELEMENT_TYPE_UNSPECIFIED:
       throw new RangeError('an element type is needed');
   }
 }

@@ -68,7 +68,7 @@ export function view(
       return new BigUint64Array(buffer, byteOffset, length);
     case ElementType.UINT8:
     case ElementType.BOOL:
-    case ElementType.UNSPECIFIED:
+    case ElementType.ELEMENT_TYPE_UNSPECIFIED:
       return new Uint8Array(buffer, byteOffset, length);
   }
 }

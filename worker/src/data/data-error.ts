@@ -16,7 +16,7 @@ export class DataError extends KronlensError {
     details: Readonly<Record<string, string>> = {},
     cause?: unknown,
   ) {
-    super(`${path}: ${what}`, { code: 'bad-data', badInput: true, details: { path, ...details }, cause });
+    super('bad-data', `${path}: ${what}`, { badInput: true, details: { path, ...details }, cause });
     this.path = path;
   }
 }

@@ -1,5 +1,5 @@
 // Opens a data file of any format that is known, and lays out the arrays in it.
-import { DataFormat, ElementType } from '@kronlens/proto';
+import { DataFormat, type ElementType } from '@kronlens/proto';
 import type { ArrayLayout } from './array-layout.js';
 import { isArrowFile, readArrowFile } from './arrow-file.js';
 import { type ByteSource, closeSource, openSource, readRange } from './byte-source.js';
@@ -67,7 +67,13 @@ function wholeArray(
   return { member, type, byteOrder, packing: 'bytes', shape, source, segments };
 }
 
-function truncated(path: string, what: string, shape: readonly number[], needed: number, has: number) {
+function truncated(
+  path: string,
+  what: string,
+  shape: readonly number[],
+  needed: number,
+  has: number,
+) {
   return new DataError(
     path,
     `${what} is truncated: its header says [${shape.join(', ')}], which takes ${needed} bytes; there are ${has}`,

@@ -1,0 +1,49 @@
+// The graph: ONNX files as plain data, and what can be done with them, by name.
+export {
+  AttributeKindError,
+  float,
+  floatAttribute,
+  floatsAttribute,
+  int,
+  intAttribute,
+  ints,
+  intsAttribute,
+  string,
+  stringAttribute,
+  tensorAttribute,
+  without,
+} from './attributes.js';
+export { GraphBuilder } from './builder.js';
+export { decodeModel } from './codec/decode-model.js';
+export { encodeModel } from './codec/encode-model.js';
+export { type LoadedModel, loadModel } from './codec/load-model.js';
+export { ModelError } from './codec/model-error.js';
+export type { Evaluator } from './evaluator.js';
+export {
+  type Attribute,
+  type Attributes,
+  consumers,
+  type DType,
+  elementCount,
+  type Graph,
+  type Node,
+  producers,
+  type ShapedGraph,
+  type Tensor,
+  type TensorType,
+  typeOf,
+  type ValueInfo,
+} from './graph.js';
+export { opRule, opRules } from './ops/table.js';
+export { dependents, type PullBack, pullBack, UnsupportedOpError } from './reverse.js';
+export * as tensor from './tensor.js';
+export { at } from './window.js';
+
+/** Where the samples of the batch lie in a value. */
+export interface BatchPlace {
+  readonly axis: number;
+  /** Other positions that share the axis: its size is batch * merged. */
+  readonly merged: number;
+  /** Whether the samples are the slow (batch-major) or the fast index of a merged axis. */
+  readonly order: 'batch-major' | 'batch-minor';
+}

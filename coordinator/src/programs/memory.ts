@@ -1,0 +1,72 @@
+// How much memory a factor program takes, and how layers are put into programs that fit.
+import { elementCount, type ShapedGraph } from '../graph/index.js';
+import type { Layer } from '../layers/index.js';
+
+const FLOAT_BYTES = 4;
+const DOUBLE_BYTES = 8;
+/** Live cotangent buffers at a time: what comes in, what goes out, a mask applied between. */
+const LIVE_COTANGENTS = 3;
+/** Partial sums that a worker holds: the batch's own and the open levels of the summation tree. */
+const OPEN_SUMS = 6;
+
+/**
+ * Bytes that one execution keeps for activations and cotangents, per sample of the batch.
+ * @param graph the model at batch size `batch`
+ * @param columns C, the columns that are pulled back together
+ */
+export function bytesPerSample(
+  graph: ShapedGraph,
+  batch: number,
+  layers: readonly Layer[],
+  columns: number,
+): number {
+  let all = 0;
+  let largest = 0;
+  for (const [value, type] of graph.types) {
+    if (graph.initializers.has(value)) continue;
+    const size = elementCount(type.shape) / batch;
+    all += size;
+    largest = Math.max(largest, size);
+  }
+  const unfolded = Math.max(
+    0,
+    ...layers.flatMap((layer) =>
+      layer.uses.map((use) => layer.groups * layer.inDim * use.positions),
+    ),
+  );
+  return FLOAT_BYTES * (all + LIVE_COTANGENTS * columns * largest + 2 * unfolded);
+}
+
+/** Bytes for a layer's sums while batches are added up. */
+export function sumBytes(layer: Layer): number {
+  const values = layer.groups * (layer.inDim ** 2 + layer.outDim ** 2);
+  return values * (FLOAT_BYTES + (DOUBLE_BYTES / 2) * OPEN_SUMS);
+}
+
+/**
+ * The largest power of two up to `most` whose execution takes at most a quarter of the memory limit
+ * (several run side by side), at least 1.
+ */
+export function batchWithin(memoryBytes: number, perSample: number, most: number): number {
+  let batch = 1;
+  while (batch * 2 <= most && batch * 2 * perSample <= memoryBytes / 4) batch *= 2;
+  return batch;
+}
+
+/** Consecutive layers in groups whose sums take at most a quarter of the memory limit. */
+export function groupLayers(layers: readonly Layer[], memoryBytes: number): Layer[][] {
+  const groups: Layer[][] = [];
+  let room = 0;
+  for (const layer of layers) {
+    const need = sumBytes(layer);
+    const group = groups.at(-1);
+    if (group === undefined || need > room) {
+      groups.push([layer]);
+      room = memoryBytes / 4 - need;
+    } else {
+      group.push(layer);
+      room -= need;
+    }
+  }
+  return groups;
+}
