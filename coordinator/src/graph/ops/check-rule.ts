@@ -220,7 +220,11 @@ class Check {
     );
     for (const node of built.nodes)
       if (opRule(node.op) === undefined) this.#problem(`emits ${node.op}, which has no rule`);
-    const shaped = await this.#runtime.shape(built);
+    // Where every cotangent is a seed itself there is nothing to execute.
+    const shaped =
+      computed.length === 0
+        ? { ...built, types: new Map<string, TensorType>() }
+        : await this.#runtime.shape(built);
     const typed = computed.map((name) => info(name, typeOf(shaped, name)));
     return {
       graph: { ...shaped, outputs: typed },
