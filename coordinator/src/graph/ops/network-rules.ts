@@ -1,9 +1,25 @@
 // The rules of a network's layers proper: contractions, pooling, normalisation, softmax.
+import { averagePool, globalAveragePool } from './average-pool.js';
 import { conv } from './conv.js';
 import { convTranspose } from './conv-transpose.js';
 import { gemm } from './gemm.js';
 import { matMul } from './mat-mul.js';
+import { globalMaxPool, maxPool } from './max-pool.js';
+import { resize } from './nearest-resize.js';
 import type { OpRule } from './op-rule.js';
+import { gatherElements, scatterElements } from './scatter-elements.js';
 
 /** Contractions, pooling, normalisation and softmax, in the table's order. */
-export const NETWORK_RULES: readonly OpRule[] = [gemm, matMul, conv, convTranspose];
+export const NETWORK_RULES: readonly OpRule[] = [
+  gemm,
+  matMul,
+  conv,
+  convTranspose,
+  maxPool,
+  globalMaxPool,
+  averagePool,
+  globalAveragePool,
+  resize,
+  gatherElements,
+  scatterElements,
+];

@@ -1,0 +1,111 @@
+// GatherElements and ScatterElements: each is the other's transpose.
+import { int, intAttribute, string, stringAttribute } from '../attributes.js';
+import type { GraphBuilder } from '../builder.js';
+import { elementCount } from '../graph.js';
+import { intTensor } from '../tensor.js';
+import { type OpRule, UnsupportedFormError, type Vjp, type VjpContext } from './op-rule.js';
+
+/** Zeros that cost nothing in the file. */
+export function zeros(
+  build: GraphBuilder,
+  shape: readonly number[],
+  dtype: 'float32' | 'float64',
+): string {
+  return build.emit('Expand', [build.scalar(0, dtype), build.ints(shape)]);
+}
+
+/** The same indices for every column: [...s] to [C, ...s]. */
+export function forColumns(
+  build: GraphBuilder,
+  indices: string,
+  shape: readonly number[],
+  columns: number,
+): string {
+  const one = build.reshape(indices, [1, ...shape]);
+  return columns === 1 ? one : build.emit('Expand', [one, build.ints([columns, ...shape])]);
+}
+
+function dtypeOf(context: VjpContext): 'float32' | 'float64' {
+  return context.type(context.node.inputs[0] ?? '').dtype === 'float64' ? 'float64' : 'float32';
+}
+
+/** The node's axis in a cotangent, and its indices for all columns. */
+function indexing(context: VjpContext): { axis: number; indices: string } {
+  const { node, build, columns, type } = context;
+  const rank = type(node.inputs[0] ?? '').shape.length;
+  const axis = intAttribute(node, 'axis', 0);
+  const indices = node.inputs[1] ?? '';
+  return {
+    axis: (axis < 0 ? axis + rank : axis) + 1,
+    indices: forColumns(build, indices, type(indices).shape, columns),
+  };
+}
+
+const gatherVjp: Vjp = (context, [g]) => {
+  if (g === undefined || !context.wants(0)) return [];
+  const { node, build, columns, type } = context;
+  const { axis, indices } = indexing(context);
+  const into = zeros(build, [columns, ...type(node.inputs[0] ?? '').shape], dtypeOf(context));
+  const attributes = { axis: int(axis), reduction: string('add') };
+  return [build.emit('ScatterElements', [into, indices, g], attributes)];
+};
+
+const scatterVjp: Vjp = (context, [g]) => {
+  if (g === undefined) return [];
+  const { node, build, columns, type } = context;
+  const { axis, indices } = indexing(context);
+  const reduction = stringAttribute(node, 'reduction', 'none');
+  if (reduction !== 'none' && reduction !== 'add')
+    throw new UnsupportedFormError(node, `reduction '${reduction}' cannot be differentiated`);
+  const overwritten = (): string => {
+    const shape = [columns, ...type(node.inputs[1] ?? '').shape];
+    const nothing = zeros(build, shape, dtypeOf(context));
+    return build.emit('ScatterElements', [g, indices, nothing], { axis: int(axis) });
+  };
+  return [
+    context.wants(0) ? (reduction === 'add' ? g : overwritten()) : undefined,
+    undefined,
+    context.wants(2) ? build.emit('GatherElements', [g, indices], { axis: int(axis) }) : undefined,
+  ];
+};
+
+function indexTensor(shape: readonly number[], size: number) {
+  const values = Array.from({ length: elementCount(shape) }, (_, i) => (i * 5 + 2) % size);
+  return intTensor(values, shape);
+}
+
+export const gatherElements: OpRule = {
+  op: 'GatherElements',
+  vjp: gatherVjp,
+  linearity: 'linear',
+  examples: [
+    {
+      name: 'repeated indices',
+      attributes: { axis: int(1) },
+      inputs: [{ shape: [3, 4] }, indexTensor([2, 6], 4)],
+    },
+    {
+      name: 'last axis by a negative number',
+      attributes: { axis: int(-1) },
+      inputs: [{ shape: [2, 3, 4] }, indexTensor([2, 3, 2], 4)],
+    },
+  ],
+};
+
+export const scatterElements: OpRule = {
+  op: 'ScatterElements',
+  vjp: scatterVjp,
+  linearity: 'linear',
+  examples: [
+    {
+      name: 'add, repeated indices',
+      attributes: { axis: int(1), reduction: string('add') },
+      inputs: [{ shape: [3, 4] }, indexTensor([2, 6], 4), { shape: [2, 6] }],
+    },
+    {
+      name: 'overwrite',
+      attributes: { axis: int(0) },
+      inputs: [{ shape: [5, 2] }, intTensor([4, 1, 0, 3, 2, 0], [3, 2]), { shape: [3, 2] }],
+    },
+  ],
+};
