@@ -19,7 +19,7 @@ type Point = ReadonlyMap<string, Tensor>;
 type Random = () => number;
 
 /** Relative tolerances: finite differences, and two programs that compute the same. */
-const TOLERANCE = { float64: { slope: 1e-6, same: 1e-11 }, float32: { slope: 4e-3, same: 1e-4 } };
+const TOLERANCE = { float64: { slope: 1e-7, same: 1e-11 }, float32: { slope: 4e-4, same: 1e-4 } };
 /** Columns at order 1 and at order 2. */
 const COLUMNS = [3, 2] as const;
 
@@ -267,7 +267,8 @@ class Check {
       }
     }
     const seedNames = [...seeds.keys()];
-    const width = outputs.some((y) => typeOf(graph, y).dtype === 'float32') ? 'float32' : 'float64';
+    const coarse = [...graph.types.values()].some(({ dtype }) => dtype === 'float32');
+    const width = coarse ? 'float32' : 'float64';
     for (let column = 0; column < columns; column++) {
       let expected = 0;
       let got = 0;

@@ -1,13 +1,16 @@
 // The rules of a network's layers proper: contractions, pooling, normalisation, softmax.
 import { averagePool, globalAveragePool } from './average-pool.js';
+import { batchNormalization } from './batch-normalization.js';
 import { conv } from './conv.js';
 import { convTranspose } from './conv-transpose.js';
+import { dropout } from './dropout.js';
 import { gemm } from './gemm.js';
 import { matMul } from './mat-mul.js';
 import { globalMaxPool, maxPool } from './max-pool.js';
 import { resize } from './nearest-resize.js';
 import type { OpRule } from './op-rule.js';
 import { gatherElements, scatterElements } from './scatter-elements.js';
+import { logSoftmax, softmax } from './softmax.js';
 
 /** Contractions, pooling, normalisation and softmax, in the table's order. */
 export const NETWORK_RULES: readonly OpRule[] = [
@@ -19,6 +22,10 @@ export const NETWORK_RULES: readonly OpRule[] = [
   globalMaxPool,
   averagePool,
   globalAveragePool,
+  batchNormalization,
+  dropout,
+  softmax,
+  logSoftmax,
   resize,
   gatherElements,
   scatterElements,
