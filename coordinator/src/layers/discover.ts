@@ -1,7 +1,23 @@
 // Finds the layers of a graph: nodes that multiply their input by a constant weight.
-import { at, consumers, elementCount, intAttribute, floatAttribute, type Node, type ShapedGraph, typeOf } from '../graph/index.js';
+import {
+  at,
+  consumers,
+  elementCount,
+  floatAttribute,
+  intAttribute,
+  type Node,
+  type ShapedGraph,
+  typeOf,
+} from '../graph/index.js';
 import { ancestors, type Downstream, downstream } from './downstream.js';
-import type { Discovery, Layer, LayerOp, LayerUse, SkippedLayer, UnsupportedNode } from './layer.js';
+import type {
+  Discovery,
+  Layer,
+  LayerOp,
+  LayerUse,
+  SkippedLayer,
+  UnsupportedNode,
+} from './layer.js';
 import { distinctNames, layerName } from './names.js';
 
 /** One node that uses a weight, before uses of the same weight are put together. */
@@ -42,11 +58,18 @@ export function discoverLayers(graph: ShapedGraph, batch: number, output: string
   const byWeight = new Map<string, Candidate[]>();
   const skipped: SkippedLayer[] = [];
   for (const item of found) {
-    if ('reason' in item) skipped.push({ name: layerName(item.node, item.weight), op: item.node.op, reason: item.reason });
+    if ('reason' in item)
+      skipped.push({
+        name: layerName(item.node, item.weight),
+        op: item.node.op,
+        reason: item.reason,
+      });
     else byWeight.set(item.weight, [...(byWeight.get(item.weight) ?? []), item]);
   }
   const groups = [...byWeight.values()];
-  const names = distinctNames(groups.map(([first]) => layerName((first as Candidate).node, (first as Candidate).weight)));
+  const names = distinctNames(
+    groups.map(([first]) => layerName((first as Candidate).node, (first as Candidate).weight)),
+  );
   const layers: Layer[] = [];
   const blocks = new Map<string, { op: string; node: string; blocks: string[] }>();
   groups.forEach((uses, index) => {
@@ -74,7 +97,9 @@ function assemble(
   const first = uses[0] as Candidate;
   const paths = uses.map(({ use }) => downstream(graph, use.output, output, needed));
   // A weight that acts again on its own output enters as a polynomial.
-  const nested = paths.some((path, i) => uses.some(({ use }, j) => i !== j && path.values.has(use.input)));
+  const nested = paths.some((path, i) =>
+    uses.some(({ use }, j) => i !== j && path.values.has(use.input)),
+  );
   const layer: Layer = {
     name,
     op: first.op,
@@ -95,7 +120,12 @@ function assemble(
     reason = `unsupported op ${domain}${blocker.op} in node '${blocker.name}' (opset ${graph.opset}), between layer '${name}' and the output`;
   } else if (!paths.some((path) => path.reachesOutput)) {
     reason = 'the output does not depend on it differentiably';
-  } else if (uses.some((use) => use.outDim !== first.outDim || use.inDim !== first.inDim || use.groups !== first.groups)) {
+  } else if (
+    uses.some(
+      (use) =>
+        use.outDim !== first.outDim || use.inDim !== first.inDim || use.groups !== first.groups,
+    )
+  ) {
     reason = `its weight '${first.weight}' is used in different orientations`;
   }
   return { layer, reason, paths };
@@ -120,13 +150,18 @@ function recognise(
   }
 }
 
-function recogniseGemm(graph: ShapedGraph, node: Node, batch: number): Candidate | Refusal | undefined {
+function recogniseGemm(
+  graph: ShapedGraph,
+  node: Node,
+  batch: number,
+): Candidate | Refusal | undefined {
   const [a = '', b = '', bias = ''] = node.inputs;
   const right = graph.initializers.has(b);
   const left = graph.initializers.has(a);
   if (!right && !left) return undefined;
   const weight = right ? b : a;
-  if (floatAttribute(node, 'alpha', 1) !== 1) return { node, weight, reason: `Gemm with alpha ${floatAttribute(node, 'alpha', 1)}` };
+  if (floatAttribute(node, 'alpha', 1) !== 1)
+    return { node, weight, reason: `Gemm with alpha ${floatAttribute(node, 'alpha', 1)}` };
   const shape = typeOf(graph, weight).shape;
   const transposed = intAttribute(node, right ? 'transB' : 'transA', 0) === 1;
   // The weight as the node multiplies by it: [in, out] on the right, [out, in] on the left.
@@ -137,7 +172,16 @@ function recogniseGemm(graph: ShapedGraph, node: Node, batch: number): Candidate
   const input = right ? a : b;
   const use = linearUse(graph, node, batch, input, inputAxis, right ? 1 : 0);
   if (typeof use === 'string') return { node, weight, reason: use };
-  return { node, op: 'Gemm', weight, outDim, inDim, groups: 1, bias: graph.initializers.has(bias) ? bias : undefined, use };
+  return {
+    node,
+    op: 'Gemm',
+    weight,
+    outDim,
+    inDim,
+    groups: 1,
+    bias: graph.initializers.has(bias) ? bias : undefined,
+    use,
+  };
 }
 
 function recogniseMatMul(
@@ -152,7 +196,8 @@ function recogniseMatMul(
   const weight = right ? b : a;
   const input = right ? a : b;
   const shape = typeOf(graph, weight).shape;
-  if (shape.length !== 2) return { node, weight, reason: `its constant operand has rank ${shape.length}; ${NONE}` };
+  if (shape.length !== 2)
+    return { node, weight, reason: `its constant operand has rank ${shape.length}; ${NONE}` };
   const [inDim, outDim] = right ? [at(shape, 0), at(shape, 1)] : [at(shape, 1), at(shape, 0)];
   const inputRank = typeOf(graph, input).shape.length;
   const output = node.outputs[0] as string;
@@ -167,7 +212,16 @@ function recogniseMatMul(
     right ? outputRank - 1 : inputRank === 1 ? 0 : outputRank - 2,
   );
   if (typeof use === 'string') return { node, weight, reason: use };
-  return { node, op: 'MatMul', weight, outDim, inDim, groups: 1, bias: addedBias(graph, output, outDim, readers), use };
+  return {
+    node,
+    op: 'MatMul',
+    weight,
+    outDim,
+    inDim,
+    groups: 1,
+    bias: addedBias(graph, output, outDim, readers),
+    use,
+  };
 }
 
 /** The initializer of size outDim that an Add puts on top of a MatMul. */
@@ -198,11 +252,23 @@ function linearUse(
   const shape = typeOf(graph, input).shape;
   const rows = elementCount(shape) / at(shape, inputAxis);
   const positions = rows / batch;
-  if (!Number.isInteger(positions)) return 'its input does not have the samples of the batch along its axes';
-  return { node: node.name, input, output: node.outputs[0] as string, inputAxis, outputAxis, positions };
+  if (!Number.isInteger(positions))
+    return 'its input does not have the samples of the batch along its axes';
+  return {
+    node: node.name,
+    input,
+    output: node.outputs[0] as string,
+    inputAxis,
+    outputAxis,
+    positions,
+  };
 }
 
-function recogniseConvolution(graph: ShapedGraph, node: Node, batch: number): Candidate | Refusal | undefined {
+function recogniseConvolution(
+  graph: ShapedGraph,
+  node: Node,
+  batch: number,
+): Candidate | Refusal | undefined {
   const [input = '', weight = '', bias = ''] = node.inputs;
   if (!graph.initializers.has(weight)) return undefined;
   const groups = intAttribute(node, 'group', 1);
@@ -210,7 +276,8 @@ function recogniseConvolution(graph: ShapedGraph, node: Node, batch: number): Ca
   const kernel = elementCount(shape.slice(2));
   const output = node.outputs[0] as string;
   const outputShape = typeOf(graph, output).shape;
-  if (at(outputShape, 0) !== batch) return { node, weight, reason: 'the leading axis of its output is not the batch' };
+  if (at(outputShape, 0) !== batch)
+    return { node, weight, reason: 'the leading axis of its output is not the batch' };
   const transposed = node.op === 'ConvTranspose';
   // Conv: [out, in/groups, ...kernel]; ConvTranspose: [in, out/groups, ...kernel].
   const outDim = transposed ? at(shape, 1) : at(shape, 0) / groups;

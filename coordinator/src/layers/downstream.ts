@@ -16,7 +16,12 @@ export interface Downstream {
  * Follows `source` to `output`.
  * @param needed values on some path to the output (see `ancestors`)
  */
-export function downstream(graph: ShapedGraph, source: string, output: string, needed: ReadonlySet<string>): Downstream {
+export function downstream(
+  graph: ShapedGraph,
+  source: string,
+  output: string,
+  needed: ReadonlySet<string>,
+): Downstream {
   const values = new Set([source]);
   const unsupported: Node[] = [];
   let piecewiseLinear = true;
@@ -30,7 +35,8 @@ export function downstream(graph: ShapedGraph, source: string, output: string, n
     } else if (rule.vjp === 'constant') {
       continue;
     } else {
-      const linearity = typeof rule.linearity === 'function' ? rule.linearity(node, varies) : rule.linearity;
+      const linearity =
+        typeof rule.linearity === 'function' ? rule.linearity(node, varies) : rule.linearity;
       if (linearity === 'smooth') piecewiseLinear = false;
     }
     for (const value of node.outputs) if (value !== '') values.add(value);

@@ -1,4 +1,11 @@
 // Layers: what is analysed, by name.
 export { discoverLayers } from './discover.js';
-export type { Discovery, Layer, LayerOp, LayerUse, SkippedLayer, UnsupportedNode } from './layer.js';
+export type {
+  Discovery,
+  Layer,
+  LayerOp,
+  LayerUse,
+  SkippedLayer,
+  UnsupportedNode,
+} from './layer.js';
 export { distinctNames, layerName } from './names.js';

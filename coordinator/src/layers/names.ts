@@ -15,7 +15,9 @@ export function layerName(node: Node, weight: string): string {
 function scopeName(node: Node): string | undefined {
   const text = node.metadata.get('pkg.torch.onnx.name_scopes');
   if (text === undefined) return undefined;
-  const scopes = [...text.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map((m) => m[1] ?? m[2] ?? '');
+  const scopes = [...text.matchAll(/'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"/g)].map(
+    (m) => m[1] ?? m[2] ?? '',
+  );
   const scope = scopes.at(-2);
   return scope === undefined || scope === '' ? undefined : scope;
 }
@@ -25,10 +27,14 @@ function pathName(name: string): string | undefined {
   if (!name.startsWith('/')) return undefined;
   const steps = name.slice(1).split('/').slice(0, -1);
   if (steps.length === 0) return undefined;
-  return steps.reduce((path, step) => {
-    const last = path.slice(path.lastIndexOf('/') + 1);
-    return step.startsWith(`${last}.`) ? `${path.slice(0, path.length - last.length)}${step}` : `${path}/${step}`;
-  }).replaceAll('/', '.');
+  return steps
+    .reduce((path, step) => {
+      const last = path.slice(path.lastIndexOf('/') + 1);
+      return step.startsWith(`${last}.`)
+        ? `${path.slice(0, path.length - last.length)}${step}`
+        : `${path}/${step}`;
+    })
+    .replaceAll('/', '.');
 }
 
 /** The names with `.2`, `.3`, ... put behind repetitions, in order. */
