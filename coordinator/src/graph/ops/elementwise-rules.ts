@@ -42,6 +42,11 @@ const x = (range: readonly [number, number], name = 'plain'): OpExample => ({
   name,
   inputs: [{ shape: [3, 4], range }],
 });
+/** For ops that ONNX Runtime has no float64 kernel for. */
+const single = (range: readonly [number, number], name = 'plain'): OpExample => ({
+  name,
+  inputs: [{ shape: [3, 4], range, dtype: 'float32' }],
+});
 const away: readonly [number, number] = [0.2, 1.5];
 const below: readonly [number, number] = [-1.5, -0.2];
 const pair = (
@@ -167,7 +172,10 @@ const leakyRelu = pointwise(
     ]);
   },
   'piecewise-linear',
-  [x(away), { ...x(below, 'negative'), attributes: { alpha: { kind: 'float', value: 0.25 } } }],
+  [
+    single(away),
+    { ...single(below, 'negative'), attributes: { alpha: { kind: 'float', value: 0.25 } } },
+  ],
 );
 const prelu: OpRule = {
   op: 'PRelu',
@@ -184,8 +192,8 @@ const prelu: OpRule = {
   },
   linearity: (_node, [, slope]) => (slope === true ? 'smooth' : 'piecewise-linear'),
   examples: [
-    { name: 'positive', inputs: [{ shape: [3, 4], range: away }, { shape: [4] }] },
-    { name: 'negative', inputs: [{ shape: [3, 4], range: below }, { shape: [4] }] },
+    { name: 'positive', inputs: [...single(away).inputs, { shape: [4], dtype: 'float32' }] },
+    { name: 'negative', inputs: [...single(below).inputs, { shape: [4], dtype: 'float32' }] },
   ],
 };
 /** The bounds themselves count as inside, as in PyTorch's clamp. */
@@ -252,7 +260,7 @@ const reciprocal = pointwise(
   [x([0.5, 2])],
 );
 const softplus = pointwise('Softplus', (c, v) => c.build.emit('Sigmoid', [v]), 'smooth', [
-  x([-2, 2]),
+  single([-2, 2]),
 ]);
 const erf = pointwise(
   'Erf',
@@ -262,7 +270,7 @@ const erf = pointwise(
       number(c, 2 / Math.sqrt(Math.PI)),
     ]),
   'smooth',
-  [{ name: 'plain', inputs: [{ shape: [3, 4], range: [-2, 2], dtype: 'float32' }] }],
+  [single([-2, 2])],
 );
 
 const sum: OpRule = {
@@ -284,7 +292,12 @@ const mean: OpRule = {
     return c.node.inputs.map((_, index) => (c.wants(index) ? share : undefined));
   },
   linearity: 'linear',
-  examples: [{ name: 'three', inputs: [{ shape: [3, 4] }, { shape: [4] }, { shape: [3, 1] }] }],
+  examples: [
+    {
+      name: 'three',
+      inputs: [[3, 4], [4], [3, 1]].map((shape) => ({ shape, dtype: 'float32' })),
+    },
+  ],
 };
 /** Equal extremes share the cotangent evenly, as PyTorch's maximum does. */
 function extreme(op: 'Max' | 'Min'): OpRule {

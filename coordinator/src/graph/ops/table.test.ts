@@ -1,8 +1,11 @@
 // One test over the whole op table: every rule's examples, differentiated twice.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { observe } from '../../testing/observe.js';
+import { ortEvaluator } from '../../testing/ort-evaluator.js';
+import { encodeModel } from '../codec/encode-model.js';
+import { elementCount } from '../graph.js';
 import { type CheckRuntime, checkRule } from './check-rule.js';
-import { encodeModel, observe, ortEvaluator } from './check-runtime.js';
 import { opRules } from './table.js';
 
 const runtime: CheckRuntime = {
@@ -10,17 +13,16 @@ const runtime: CheckRuntime = {
     const feeds = new Map(
       graph.inputs.map((input) => {
         const shape = (input.shape ?? []) as readonly number[];
-        const bytes = new Uint8Array(
-          shape.reduce((a, b) => a * b, 1) * (input.dtype === 'float32' ? 4 : 8),
-        );
+        const bytes = new Uint8Array(elementCount(shape) * (input.dtype === 'float32' ? 4 : 8));
         return [input.name, { dtype: input.dtype, shape, bytes }] as const;
       }),
     );
-    return await observe(graph, feeds);
+    return await observe(graph, feeds, ortEvaluator);
   },
   async run(graph, feeds) {
     const names = graph.outputs.map((output) => output.name);
-    return (await ortEvaluator.evaluate(encodeModel(graph), feeds, names)).tensors;
+    const model = encodeModel(graph, { untypedOutputs: true });
+    return (await ortEvaluator.evaluate(model, feeds, names)).tensors;
   },
 };
 
