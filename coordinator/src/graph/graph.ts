@@ -96,6 +96,8 @@ export interface TensorType {
 /** A graph for one fixed batch size: every value's type is known, every static value is an initializer. */
 export interface ShapedGraph extends Graph {
   readonly types: ReadonlyMap<string, TensorType>;
+  /** Initializers that are another layout (transposed, reshaped) of one that the file has. */
+  readonly origins?: ReadonlyMap<string, string>;
 }
 
 /** The number of elements of a shape. */

@@ -13,6 +13,12 @@ export {
   tensorAttribute,
   without,
 } from './attributes.js';
+export {
+  type BatchPlace,
+  candidatePlaces,
+  observePlaces,
+} from './batch/batch-place.js';
+export { rebatch } from './batch/rebatch.js';
 export { GraphBuilder } from './builder.js';
 export { decodeModel } from './codec/decode-model.js';
 export { encodeModel } from './codec/encode-model.js';
@@ -36,14 +42,6 @@ export {
 } from './graph.js';
 export { opRule, opRules } from './ops/table.js';
 export { dependents, type PullBack, pullBack, UnsupportedOpError } from './reverse.js';
+export { specialise } from './specialise.js';
 export * as tensor from './tensor.js';
 export { at } from './window.js';
-
-/** Where the samples of the batch lie in a value. */
-export interface BatchPlace {
-  readonly axis: number;
-  /** Other positions that share the axis: its size is batch * merged. */
-  readonly merged: number;
-  /** Whether the samples are the slow (batch-major) or the fast index of a merged axis. */
-  readonly order: 'batch-major' | 'batch-minor';
-}

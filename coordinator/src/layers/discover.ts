@@ -7,6 +7,7 @@ import {
   intAttribute,
   type Node,
   type ShapedGraph,
+  tensor,
   typeOf,
 } from '../graph/index.js';
 import { ancestors, type Downstream, downstream } from './downstream.js';
@@ -25,7 +26,8 @@ interface Candidate {
   readonly node: Node;
   readonly op: LayerOp;
   readonly weight: string;
-  /** How the node reads the weight; tied uses must agree on the orientation after normalisation. */
+  /** Whether the weight's rows are inputs, [in, out]; tied uses must agree on W itself. */
+  readonly transposed: boolean;
   readonly outDim: number;
   readonly inDim: number;
   readonly groups: number;
@@ -55,20 +57,19 @@ export function discoverLayers(graph: ShapedGraph, batch: number, output: string
     const candidate = recognise(graph, node, batch, readers);
     if (candidate !== undefined) found.push(candidate);
   }
+  // A weight that was only laid out anew is still that weight: it gives the name and tells ties.
+  const original = (weight: string) => graph.origins?.get(weight) ?? weight;
   const byWeight = new Map<string, Candidate[]>();
   const skipped: SkippedLayer[] = [];
   for (const item of found) {
+    const weight = original(item.weight);
     if ('reason' in item)
-      skipped.push({
-        name: layerName(item.node, item.weight),
-        op: item.node.op,
-        reason: item.reason,
-      });
-    else byWeight.set(item.weight, [...(byWeight.get(item.weight) ?? []), item]);
+      skipped.push({ name: layerName(item.node, weight), op: item.node.op, reason: item.reason });
+    else byWeight.set(weight, [...(byWeight.get(weight) ?? []), item]);
   }
   const groups = [...byWeight.values()];
   const names = distinctNames(
-    groups.map(([first]) => layerName((first as Candidate).node, (first as Candidate).weight)),
+    [...byWeight].map(([weight, [first]]) => layerName((first as Candidate).node, weight)),
   );
   const layers: Layer[] = [];
   const blocks = new Map<string, { op: string; node: string; blocks: string[] }>();
@@ -103,7 +104,7 @@ function assemble(
   const layer: Layer = {
     name,
     op: first.op,
-    weight: first.weight,
+    weight: graph.origins?.get(first.weight) ?? first.weight,
     outDim: first.outDim,
     inDim: first.inDim,
     groups: first.groups,
@@ -120,15 +121,38 @@ function assemble(
     reason = `unsupported op ${domain}${blocker.op} in node '${blocker.name}' (opset ${graph.opset}), between layer '${name}' and the output`;
   } else if (!paths.some((path) => path.reachesOutput)) {
     reason = 'the output does not depend on it differentiably';
-  } else if (
-    uses.some(
-      (use) =>
-        use.outDim !== first.outDim || use.inDim !== first.inDim || use.groups !== first.groups,
-    )
-  ) {
-    reason = `its weight '${first.weight}' is used in different orientations`;
+  } else if (uses.some((use) => !sameMatrix(graph, use, first))) {
+    reason = `its weight '${layer.weight}' is used in different orientations`;
   }
   return { layer, reason, paths };
+}
+
+/** Whether two uses multiply by the same W [out, in]. */
+function sameMatrix(graph: ShapedGraph, a: Candidate, b: Candidate): boolean {
+  const linear = isLinear(a) && isLinear(b);
+  if (!linear && a.op !== b.op) return false;
+  if (a.outDim !== b.outDim || a.inDim !== b.inDim || a.groups !== b.groups) return false;
+  if (a.weight === b.weight && a.transposed === b.transposed) return true;
+  return linear && sameContents(graph, a, b);
+}
+
+function isLinear(use: Candidate): boolean {
+  return use.op === 'Gemm' || use.op === 'MatMul';
+}
+
+/** Compares two linear weights entry by entry, each read as [out, in]. */
+function sameContents(graph: ShapedGraph, a: Candidate, b: Candidate): boolean {
+  const read = (use: Candidate) => {
+    const contents = graph.initializers.get(use.weight);
+    if (contents === undefined) throw new Error(`graph has no initializer '${use.weight}'`);
+    const values = tensor.tensorNumbers(contents);
+    return (i: number, j: number) =>
+      values[use.transposed ? j * use.outDim + i : i * use.inDim + j];
+  };
+  const [left, right] = [read(a), read(b)];
+  for (let i = 0; i < a.outDim; i++)
+    for (let j = 0; j < a.inDim; j++) if (left(i, j) !== right(i, j)) return false;
+  return true;
 }
 
 function recognise(
@@ -176,6 +200,7 @@ function recogniseGemm(
     node,
     op: 'Gemm',
     weight,
+    transposed: right ? !transposed : transposed,
     outDim,
     inDim,
     groups: 1,
@@ -216,6 +241,7 @@ function recogniseMatMul(
     node,
     op: 'MatMul',
     weight,
+    transposed: right,
     outDim,
     inDim,
     groups: 1,
@@ -294,6 +320,7 @@ function recogniseConvolution(
     node,
     op: transposed ? 'ConvTranspose' : 'Conv',
     weight,
+    transposed: false,
     outDim,
     inDim,
     groups,

@@ -41,6 +41,7 @@ import {
   type LossInputs,
   type LossName,
 } from './loss.js';
+import { emitMeanMap, wantsMeanMap } from './mean-gram.js';
 
 /** What the factors are of; fixed for a run. */
 export interface FactorOptions {
@@ -54,7 +55,7 @@ export interface FactorOptions {
   readonly sharing: 'expand' | 'reduce';
   /** joint: the input gets a homogeneous coordinate 1 behind it, for layers that have a bias. */
   readonly bias: 'separate' | 'joint';
-  /** Whether labels are given: then loss and accuracy are summed too. */
+  /** Whether labels are given. */
   readonly labels: boolean;
 }
 
@@ -67,6 +68,8 @@ export interface FactorProgramRequest {
   readonly logits: string;
   readonly layers: readonly Layer[];
   readonly options: FactorOptions;
+  /** Whether loss and accuracy are summed too; labels must be given. */
+  readonly sums: boolean;
   /** The batch may be padded: samples get a weight of 0 or 1. */
   readonly padded: boolean;
   readonly name: string;
@@ -76,13 +79,14 @@ const LABELS = 'kl_labels';
 const RANDOM = 'kl_random';
 const WEIGHTS = 'kl_sample_weight';
 
+/** Whether the layer's input has a homogeneous coordinate 1 behind it. */
+export function isJoint(layer: Layer, options: Pick<FactorOptions, 'bias'>): boolean {
+  return options.bias === 'joint' && layer.bias !== undefined;
+}
+
 /** The input dimension of a layer's factor: one more with a bias treated jointly. */
 export function factorInputDim(layer: Layer, options: Pick<FactorOptions, 'bias'>): number {
   return layer.inDim + (isJoint(layer, options) ? 1 : 0);
-}
-
-function isJoint(layer: Layer, options: Pick<FactorOptions, 'bias'>): boolean {
-  return options.bias === 'joint' && layer.bias !== undefined;
 }
 
 /** Builds the ONNX program and its manifest. @throws UnsupportedOpError, UnknownBatchAxisError */
@@ -96,7 +100,10 @@ export function buildFactorProgram(request: FactorProgramRequest): BuiltProgram 
     logits: b.reshape(request.logits, [batch, classes]),
     batch,
     outputs: classes,
-    labels: options.labels ? inputs.labels(options.loss, classes) : undefined,
+    labels:
+      request.sums || options.columns.kind === 'empirical'
+        ? inputs.labels(options.loss, classes)
+        : undefined,
     random:
       options.columns.kind === 'mc'
         ? inputs.random(options.loss, options.columns.samples, classes)
@@ -123,7 +130,7 @@ export function buildFactorProgram(request: FactorProgramRequest): BuiltProgram 
       `layer${index}`,
     );
   });
-  if (options.labels) emitLossSums(b, options.loss, lossInputs, weight, outputs);
+  if (request.sums) emitLossSums(b, options.loss, lossInputs, weight, outputs);
   const program = b.build(outputs.infos, inputs.extra);
   return {
     model: encodeModel(program),
@@ -185,6 +192,13 @@ function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void 
   }
   if (joint) xs = xs.map((x) => emitHomogeneous(b, x, b.scalar(1, 'float32')));
   const { weight } = context;
+  if (wantsMeanMap(layer, options)) {
+    layer.uses.forEach((use, group) => {
+      const map = emitMeanMap(b, graph, nodes, places, layer, use, batch, weight);
+      const facts = { kind: 'mean_map', layer: layer.name, group, symmetric: false, scale: 1 };
+      outputs.add(`${stem}.u${group}.mean_map`, map.value, { ...facts, shape: map.shape });
+    });
+  }
   if (weight !== undefined) xs = xs.map((x) => emitWeighted(b, x, weight));
   const n = factorInputDim(layer, options);
   const shares = reduce ? 1 : positions;

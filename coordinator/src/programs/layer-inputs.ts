@@ -61,7 +61,7 @@ export function emitConvolutionInput(
 ): MatrixBatch {
   const node = nodes.get(use.node);
   if (node === undefined) throw new Error(`graph has no node '${use.node}'`);
-  const kernel = typeOf(graph, layer.weight).shape.slice(2);
+  const kernel = typeOf(graph, node.inputs[1] as string).shape.slice(2);
   const geometry = windowGeometry(node, shape.slice(2), kernel);
   const outputSpatial = typeOf(graph, use.output).shape.slice(2);
   const unfold = layer.op === 'Conv' ? emitUnfold : emitUnfoldTransposed;
@@ -142,8 +142,9 @@ function linearRows(
   });
   const place = places.get(placed);
   if (positions === 1 && featureAxis === shape.length - 1) return done(value);
-  if (place === undefined) {
-    if (positions !== 1) throw new UnknownBatchAxisError(layer.name, placed);
+  // One sample has all positions; without a place only a single position is unambiguous.
+  if (place === undefined || batch === 1) {
+    if (positions !== 1 && batch !== 1) throw new UnknownBatchAxisError(layer.name, placed);
     const order = [...shape.keys()].filter((axis) => axis !== featureAxis);
     return done(
       b.emit('Transpose', [value], { perm: { kind: 'ints', value: [...order, featureAxis] } }),

@@ -1,0 +1,14 @@
+// Programs: differentiated ONNX models that workers run over data, by name.
+export type { BuiltProgram, ProgramPair } from './built-program.js';
+export { type FactorOptions, factorInputDim } from './factors.js';
+export { checkLoss, defaultLoss, type Logits } from './logits.js';
+export type { ColumnKind, LossName } from './loss.js';
+export type { MeanGram } from './mean-gram.js';
+export {
+  type ModelInput,
+  type OpenedInput,
+  type OpenedModel,
+  type OpenOptions,
+  openModel,
+} from './open-model.js';
+export { type FactorPlan, type FactorRun, planFactors, planMeanGram } from './plan-factors.js';

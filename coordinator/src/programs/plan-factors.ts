@@ -1,0 +1,96 @@
+// Plans the factor programs of a run: the batch, the groups of layers, full and last batches.
+import { BadInputError } from '@kronlens/proto';
+import type { Layer } from '../layers/index.js';
+import type { ProgramPair } from './built-program.js';
+import { buildFactorProgram, type FactorOptions } from './factors.js';
+import { columnCount } from './loss.js';
+import { buildMeanGram, type MeanGram } from './mean-gram.js';
+import { batchWithin, bytesPerSample, groupLayers } from './memory.js';
+import type { OpenedModel } from './open-model.js';
+
+/** Samples in one execution unless the user or the memory limit says otherwise. */
+const MOST_SAMPLES = 128;
+
+export interface FactorRun {
+  readonly samples: number;
+  /** Samples in one execution; undefined: chosen. */
+  readonly batch: number | undefined;
+  readonly memoryBytes: number;
+}
+
+export interface FactorPlan {
+  readonly batch: number;
+  /** One pair per group of layers. */
+  readonly programs: readonly ProgramPair[];
+}
+
+/**
+ * Loss and accuracy come with the first program only.
+ * @throws BadInputError when the batch contradicts the model's, or labels are needed and not there
+ */
+export async function planFactors(
+  model: OpenedModel,
+  layers: readonly Layer[],
+  options: FactorOptions,
+  run: FactorRun,
+): Promise<FactorPlan> {
+  const columns = columnCount(options.loss, options.columns, model.logits.outputs);
+  if (options.columns.kind === 'empirical' && !options.labels)
+    throw new BadInputError(
+      'labels-missing',
+      '--curvature fisher-empirical needs labels; give them with --labels, or as `y` in the data',
+    );
+  const batch = await chooseBatch(model, layers, columns, run);
+  const padded = model.fixedBatch !== undefined;
+  const tail = padded ? 0 : run.samples % batch;
+  const programs: ProgramPair[] = [];
+  for (const [index, group] of groupLayers(layers, run.memoryBytes).entries()) {
+    const build = async (size: number, name: string) =>
+      buildFactorProgram({
+        graph: await model.at(size),
+        batch: size,
+        places: model.places,
+        logits: model.logits.value,
+        layers: group,
+        options,
+        sums: options.labels && index === 0,
+        padded,
+        name,
+      });
+    programs.push({
+      layers: group.map((layer) => layer.name),
+      full: await build(batch, `factors ${index + 1}`),
+      tail: tail === 0 ? undefined : await build(tail, `factors ${index + 1}, last batch`),
+    });
+  }
+  return { batch, programs };
+}
+
+async function chooseBatch(
+  model: OpenedModel,
+  layers: readonly Layer[],
+  columns: number,
+  run: FactorRun,
+): Promise<number> {
+  if (model.fixedBatch !== undefined) {
+    if (run.batch !== undefined && run.batch !== model.fixedBatch)
+      throw new BadInputError(
+        'bad-option',
+        `--batch ${run.batch}: the model runs at batch ${model.fixedBatch} only; leave the option out, or export the model with a dynamic batch`,
+      );
+    return model.fixedBatch;
+  }
+  if (run.batch !== undefined) return Math.min(run.batch, run.samples);
+  const probe = 2;
+  const perSample = bytesPerSample(await model.at(probe), probe, layers, columns);
+  return Math.min(batchWithin(run.memoryBytes, perSample, MOST_SAMPLES), run.samples);
+}
+
+/** The model that turns a layer's mean maps into E[X] E[X]^T; undefined where E[x] is a vector. */
+export async function planMeanGram(
+  model: OpenedModel,
+  layer: Layer,
+  options: FactorOptions,
+): Promise<MeanGram | undefined> {
+  return buildMeanGram(await model.at(model.fixedBatch ?? 2), layer, options);
+}
