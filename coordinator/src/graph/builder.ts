@@ -12,6 +12,7 @@ export class GraphBuilder {
   readonly #byKey = new Map<string, readonly string[]>();
   readonly #taken = new Set<string>();
   readonly #forward = new Map<string, number>();
+  readonly #scaled = new Map<string, { readonly value: string; readonly factor: string }>();
   #counter = 0;
 
   readonly base: Graph;
@@ -86,6 +87,19 @@ export class GraphBuilder {
   /** Reshape to a concrete shape. */
   reshape(value: string, shape: readonly number[]): string {
     return this.emit('Reshape', [value, this.ints(shape)]);
+  }
+
+  /**
+   * cotangent * factor, for a factor without the column axis. Of two factors in a row (a pooling's
+   * mask, then a ReLU's) the product is formed first, once for all columns.
+   */
+  scaled(cotangent: string, factor: string): string {
+    const before = this.#scaled.get(cotangent);
+    const value = before?.value ?? cotangent;
+    const total = before === undefined ? factor : this.emit('Mul', [before.factor, factor]);
+    const output = this.emit('Mul', [value, total]);
+    this.#scaled.set(output, { value, factor: total });
+    return output;
   }
 
   /** Gives a value a name of its own, for a program's outputs. */

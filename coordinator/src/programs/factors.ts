@@ -20,7 +20,7 @@ import {
   typeOf,
   type ValueInfo,
 } from '../graph/index.js';
-import type { Layer } from '../layers/index.js';
+import type { Layer, LayerUse } from '../layers/index.js';
 import type { BuiltProgram } from './built-program.js';
 import { emitGram, emitReduced, emitSum, emitTotal } from './gram.js';
 import {
@@ -41,7 +41,7 @@ import {
   type LossInputs,
   type LossName,
 } from './loss.js';
-import { emitMeanMap, wantsMeanMap } from './mean-gram.js';
+import { emitMeanMap, emitMeanTotal, isConvolution, wantsMeanMap } from './mean-gram.js';
 
 /** What the factors are of; fixed for a run. */
 export interface FactorOptions {
@@ -192,13 +192,13 @@ function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void 
   }
   if (joint) xs = xs.map((x) => emitHomogeneous(b, x, b.scalar(1, 'float32')));
   const { weight } = context;
-  if (wantsMeanMap(layer, options)) {
-    layer.uses.forEach((use, group) => {
-      const map = emitMeanMap(b, graph, nodes, places, layer, use, batch, weight);
-      const facts = { kind: 'mean_map', layer: layer.name, group, symmetric: false, scale: 1 };
-      outputs.add(`${stem}.u${group}.mean_map`, map.value, { ...facts, shape: map.shape });
-    });
-  }
+  const maps = wantsMeanMap(layer, options)
+    ? layer.uses.map((use) => emitMeanMap(b, graph, nodes, places, layer, use, batch, weight))
+    : [];
+  maps.forEach((map, group) => {
+    const facts = { kind: 'mean_map', layer: layer.name, group, symmetric: false, scale: 1 };
+    outputs.add(`${stem}.u${group}.mean_map`, map.value, { ...facts, shape: map.shape });
+  });
   if (weight !== undefined) xs = xs.map((x) => emitWeighted(b, x, weight));
   const n = factorInputDim(layer, options);
   const shares = reduce ? 1 : positions;
@@ -215,7 +215,11 @@ function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void 
     'mean',
     emitSum(
       b,
-      xs.map((x) => emitTotal(b, x)),
+      isConvolution(layer) && maps.length > 0 && !joint
+        ? maps.map((map, index) =>
+            emitMeanTotal(b, graph, nodes, layer, layer.uses[index] as LayerUse, map),
+          )
+        : xs.map((x) => emitTotal(b, x)),
     ),
     [n],
     1 / shares,

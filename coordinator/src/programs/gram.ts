@@ -1,6 +1,6 @@
 // Sums over samples and positions: Gram matrices and means of a batch of matrices.
 import { type GraphBuilder, int, ints } from '../graph/index.js';
-import type { MatrixBatch } from './layer-inputs.js';
+import { layoutOf, type MatrixBatch } from './layer-inputs.js';
 
 /**
  * sum over samples and positions of x x^T, per group.
@@ -11,6 +11,14 @@ export function emitGram(b: GraphBuilder, x: MatrixBatch): string {
   if (x.layout === 'rows') {
     const rows = b.reshape(x.value, [batch * positions, features]);
     return b.reshape(emitRowGram(b, rows), [1, features, features]);
+  }
+  if (x.layout === 'features') {
+    if (groups > 1) {
+      const transposed = b.emit('Transpose', [x.value], { perm: ints([0, 2, 1]) });
+      return b.emit('MatMul', [x.value, transposed]);
+    }
+    const rows = b.reshape(x.value, [features, batch * positions]);
+    return b.reshape(b.emit('Gemm', [rows, rows], { transB: int(1) }), [1, features, features]);
   }
   if (positions === 1 && groups === 1) {
     return b.reshape(emitRowGram(b, b.reshape(x.value, [batch, features])), [
@@ -47,23 +55,29 @@ function emitRowGram(b: GraphBuilder, rows: string): string {
 
 /** sum over samples and positions of x: [groups, features]. */
 export function emitTotal(b: GraphBuilder, x: MatrixBatch): string {
-  const axes = x.layout === 'rows' ? [0, 1] : [0, 3];
+  const axes = { rows: [0, 1], columns: [0, 3], features: [2] }[x.layout];
   const total = b.emit('ReduceSum', [x.value, b.ints(axes)], { keepdims: int(0) });
   return b.reshape(total, [x.groups, x.features]);
 }
 
-/** Sums (or averages) over positions: one column a sample, [batch, 1 position]. */
+/** Sums (or, with a factor, averages) over the positions of each sample. */
 export function emitReduced(
   b: GraphBuilder,
   x: MatrixBatch,
   factor: string | undefined,
 ): MatrixBatch {
-  const axis = x.layout === 'rows' ? 1 : 3;
+  const { apart, positionAxis } = layoutOf(x);
+  const reduced = { ...x, positions: 1 };
   const sum =
     x.positions === 1
       ? x.value
-      : b.emit('ReduceSum', [x.value, b.ints([axis])], { keepdims: int(1) });
-  return { ...x, positions: 1, value: factor === undefined ? sum : b.emit('Mul', [sum, factor]) };
+      : b.reshape(
+          b.emit('ReduceSum', [b.reshape(x.value, apart), b.ints([positionAxis])], {
+            keepdims: int(0),
+          }),
+          layoutOf(reduced).shape,
+        );
+  return { ...reduced, value: factor === undefined ? sum : b.emit('Mul', [sum, factor]) };
 }
 
 /** Adds values of equal shape. */

@@ -1,4 +1,4 @@
-// Brings a layer's input and its cotangent into one layout: [batch, groups, features, positions].
+// Brings layer inputs and cotangents into layouts that sums over samples and positions are cheap in.
 
 import type { BatchPlace } from '../graph/index.js';
 import { at, type GraphBuilder, int, type Node, type ShapedGraph, typeOf } from '../graph/index.js';
@@ -7,12 +7,13 @@ import type { Layer, LayerUse } from '../layers/index.js';
 import { emitUnfold, emitUnfoldTransposed } from './unfold.js';
 
 /**
- * A batch of matrices. `rows`: [batch, positions, features] (features innermost, one group);
- * `columns`: [batch, groups, features, positions]. Linear layers come as rows, convolutions as
- * columns: each as it lies in memory.
+ * A batch of matrices, each as it comes at least cost.
+ * - `rows`: [batch, positions, features], one group: inputs and cotangents of linear layers;
+ * - `columns`: [batch, groups, features, positions]: cotangents of convolutions;
+ * - `features`: [groups, features, positions * batch]: unfolded inputs of convolutions.
  */
 export interface MatrixBatch {
-  readonly layout: 'rows' | 'columns';
+  readonly layout: 'rows' | 'columns' | 'features';
   readonly value: string;
   readonly batch: number;
   readonly groups: number;
@@ -68,8 +69,8 @@ export function emitConvolutionInput(
   const { value, features, positions } = unfold(b, x, shape, geometry, outputSpatial);
   const batch = at(shape, 0);
   return {
-    layout: 'columns',
-    value: b.reshape(value, [batch, layer.groups, features, positions]),
+    layout: 'features',
+    value: b.reshape(value, [layer.groups, features, batch * positions]),
     batch,
     groups: layer.groups,
     features,
@@ -179,19 +180,51 @@ function linearRows(
 
 /** Appends the homogeneous coordinate 1 to the features (bias treated jointly with the weight). */
 export function emitHomogeneous(b: GraphBuilder, x: MatrixBatch, one: string): MatrixBatch {
-  const axis = x.layout === 'rows' ? 2 : 2;
-  const shape =
-    x.layout === 'rows' ? [x.batch, x.positions, 1] : [x.batch, x.groups, 1, x.positions];
-  const ones = b.emit('Expand', [one, b.ints(shape)]);
+  const { shape, featureAxis } = layoutOf(x);
+  const ones = b.emit('Expand', [
+    one,
+    b.ints(shape.map((size, axis) => (axis === featureAxis ? 1 : size))),
+  ]);
   return {
     ...x,
     features: x.features + 1,
-    value: b.emit('Concat', [x.value, ones], { axis: int(axis) }),
+    value: b.emit('Concat', [x.value, ones], { axis: int(featureAxis) }),
   };
 }
 
 /** Multiplies every sample by its weight [B] (0 for padding). */
 export function emitWeighted(b: GraphBuilder, x: MatrixBatch, sampleWeight: string): MatrixBatch {
-  const shape = x.layout === 'rows' ? [x.batch, 1, 1] : [x.batch, 1, 1, 1];
-  return { ...x, value: b.emit('Mul', [x.value, b.reshape(sampleWeight, shape)]) };
+  const { apart, shape, sampleAxis } = layoutOf(x);
+  const weights = b.reshape(
+    sampleWeight,
+    apart.map((size, axis) => (axis === sampleAxis ? size : 1)),
+  );
+  const product = b.emit('Mul', [b.reshape(x.value, apart), weights]);
+  return { ...x, value: b.reshape(product, shape) };
+}
+
+/** The shape of a batch of matrices, and with samples and positions on axes of their own. */
+export function layoutOf({ layout, batch, groups, features, positions }: MatrixBatch): {
+  readonly shape: readonly number[];
+  readonly featureAxis: number;
+  /** As `shape`, but samples and positions have an axis each. */
+  readonly apart: readonly number[];
+  readonly sampleAxis: number;
+  readonly positionAxis: number;
+} {
+  switch (layout) {
+    case 'rows': {
+      const shape = [batch, positions, features];
+      return { shape, featureAxis: 2, apart: shape, sampleAxis: 0, positionAxis: 1 };
+    }
+    case 'columns': {
+      const shape = [batch, groups, features, positions];
+      return { shape, featureAxis: 2, apart: shape, sampleAxis: 0, positionAxis: 3 };
+    }
+    case 'features': {
+      const shape = [groups, features, positions * batch];
+      const apart = [groups, features, positions, batch];
+      return { shape, featureAxis: 1, apart, sampleAxis: 3, positionAxis: 2 };
+    }
+  }
 }

@@ -2,7 +2,7 @@
 import { encodeModel, GraphBuilder, type Node, type ShapedGraph, typeOf } from '../graph/index.js';
 import type { Layer, LayerUse } from '../layers/index.js';
 import { type FactorOptions, factorInputDim, isJoint } from './factors.js';
-import { emitGram, emitSum } from './gram.js';
+import { emitGram, emitSum, emitTotal } from './gram.js';
 import {
   type BatchPlaces,
   emitConvolutionInput,
@@ -11,6 +11,10 @@ import {
   emitWeighted,
   type MatrixBatch,
 } from './layer-inputs.js';
+
+export function isConvolution(layer: Layer): boolean {
+  return layer.op === 'Conv' || layer.op === 'ConvTranspose';
+}
 
 /** Whether the mean input of the layer is a matrix [n, P] rather than a vector. */
 export function wantsMeanMap(layer: Layer, options: Pick<FactorOptions, 'sharing'>): boolean {
@@ -31,7 +35,7 @@ export function emitMeanMap(
   batch: number,
   weight: string | undefined,
 ): { readonly value: string; readonly shape: readonly number[] } {
-  if (layer.op === 'Gemm' || layer.op === 'MatMul') {
+  if (!isConvolution(layer)) {
     const rows = emitLayerInput(b, graph, nodes, places, layer, use, batch);
     const { value } = weight === undefined ? rows : emitWeighted(b, rows, weight);
     return { value: sumOverSamples(b, value), shape: [rows.positions, rows.features] };
@@ -42,6 +46,23 @@ export function emitMeanMap(
       ? use.input
       : b.emit('Mul', [use.input, b.reshape(weight, [batch, ...shape.slice(1).map(() => 1)])]);
   return { value: sumOverSamples(b, weighted), shape: shape.slice(1) };
+}
+
+/**
+ * The sum over samples and positions of a use's input, [groups, features]: unfolded after the sum
+ * over samples, when little is left.
+ */
+export function emitMeanTotal(
+  b: GraphBuilder,
+  graph: ShapedGraph,
+  nodes: ReadonlyMap<string, Node>,
+  layer: Layer,
+  use: LayerUse,
+  map: { readonly value: string; readonly shape: readonly number[] },
+): string {
+  const shape = [1, ...map.shape];
+  const one = b.reshape(map.value, shape);
+  return emitTotal(b, emitConvolutionInput(b, graph, nodes, layer, use, one, shape));
 }
 
 function sumOverSamples(b: GraphBuilder, value: string): string {
@@ -77,7 +98,7 @@ export function buildMeanGram(
     initializers: new Map(),
   });
   const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
-  const linear = layer.op === 'Gemm' || layer.op === 'MatMul';
+  const linear = !isConvolution(layer);
   const shapes = layer.uses.map((use) =>
     linear ? [use.positions, layer.inDim] : typeOf(graph, use.input).shape.slice(1),
   );

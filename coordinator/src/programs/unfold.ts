@@ -1,18 +1,18 @@
 // Layer inputs as matrices: unfold (im2col) of convolutions, positions of token-shared layers.
-import { type GraphBuilder, int } from '../graph/index.js';
+import { type GraphBuilder, int, ints } from '../graph/index.js';
 import { at, type WindowGeometry } from '../graph/window.js';
 
-/** The layer input of every sample as a matrix with one row per input feature. */
+/** The inputs of a convolution for a whole batch, one row per input feature. */
 export interface Unfolded {
-  /** [B, groups * features, positions]; features of a group in the order of W's columns. */
+  /** [groups * features, positions * B]; features of a group in the order of W's columns. */
   readonly value: string;
   readonly features: number;
   readonly positions: number;
 }
 
 /**
- * Unfolds a convolution's input: row (c, k) of sample b, column p, is the input of channel c that
- * kernel offset k sees at output position p (torch.nn.functional.unfold).
+ * Unfolds a convolution's input: row (c, k), column (p, b), is the input of channel c of sample b
+ * that kernel offset k sees at output position p (torch.nn.functional.unfold, features outermost).
  * @param x value [B, channels, ...spatial]
  * @param outputSpatial the node's output sizes
  */
@@ -23,54 +23,20 @@ export function emitUnfold(
   geometry: WindowGeometry,
   outputSpatial: readonly number[],
 ): Unfolded {
-  const [batch, channels, ...spatial] = shape as [number, number, ...number[]];
-  const positions = product(outputSpatial);
-  const offsets = product(geometry.kernel);
-  const pointwise = offsets === 1 && geometry.strides.every((s) => s === 1);
-  const unpadded = [...geometry.padsBegin, ...geometry.padsEnd].every((pad) => pad === 0);
-  if (pointwise && unpadded) {
-    return {
-      value: b.reshape(x, [batch, channels, positions]),
-      features: channels / geometry.groups,
-      positions,
-    };
-  }
+  const spatial = shape.slice(2);
   // A window may end before the padded input does; pads beyond the last window are not needed.
-  const reach = spatial.map(
-    (_, axis) =>
+  const padsEnd = spatial.map((size, axis) => {
+    const reach =
       (at(outputSpatial, axis) - 1) * at(geometry.strides, axis) +
       (at(geometry.kernel, axis) - 1) * at(geometry.dilations, axis) +
-      1,
-  );
-  const padsEnd = spatial.map((size, axis) =>
-    Math.max(0, at(reach, axis) - size - at(geometry.padsBegin, axis)),
-  );
-  const padded =
-    padsEnd.some((p) => p > 0) || geometry.padsBegin.some((p) => p > 0)
-      ? b.emit('Pad', [x, b.ints([0, 0, ...geometry.padsBegin, 0, 0, ...padsEnd])])
-      : x;
-  const axes = spatial.map((_, axis) => axis + 2);
-  const slices = kernelOffsets(geometry.kernel).map((offset) => {
-    const starts = offset.map((k, axis) => k * at(geometry.dilations, axis));
-    const ends = starts.map(
-      (start, axis) => start + (at(outputSpatial, axis) - 1) * at(geometry.strides, axis) + 1,
-    );
-    const slice = b.emit('Slice', [
-      padded,
-      b.ints(starts),
-      b.ints(ends),
-      b.ints(axes),
-      b.ints(geometry.strides),
-    ]);
-    return b.reshape(slice, [batch, channels, 1, positions]);
+      1;
+    return Math.max(0, reach - size - at(geometry.padsBegin, axis));
   });
-  const stacked =
-    slices.length === 1 ? (slices[0] as string) : b.emit('Concat', slices, { axis: int(2) });
-  return {
-    value: b.reshape(stacked, [batch, channels * offsets, positions]),
-    features: (channels / geometry.groups) * offsets,
-    positions,
-  };
+  const padded = emitPad(b, batchLast(b, x, shape), geometry.padsBegin, padsEnd);
+  const slices = kernelOffsets(geometry.kernel).map((offset) =>
+    offset.map((k, axis) => k * at(geometry.dilations, axis)),
+  );
+  return stackSlices(b, padded, shape, slices, geometry.strides, outputSpatial, geometry.groups);
 }
 
 /**
@@ -86,41 +52,74 @@ export function emitUnfoldTransposed(
   outputSpatial: readonly number[],
 ): Unfolded {
   const [batch, channels, ...spatial] = shape as [number, number, ...number[]];
-  let current = x;
+  let current = batchLast(b, x, shape);
   let sizes = [...spatial];
   geometry.strides.forEach((stride, axis) => {
     if (stride === 1) return;
-    current = emitZerosBetween(b, current, [batch, channels, ...sizes], axis + 2, stride);
+    current = emitZerosBetween(b, current, [channels, ...sizes, batch], axis + 1, stride);
     sizes = sizes.map((size, other) => (other === axis ? (size - 1) * stride + 1 : size));
   });
-  const begin = sizes.map(
-    (_, axis) =>
-      (at(geometry.kernel, axis) - 1) * at(geometry.dilations, axis) - at(geometry.padsBegin, axis),
+  const extent = sizes.map(
+    (_, axis) => (at(geometry.kernel, axis) - 1) * at(geometry.dilations, axis),
   );
-  const end = sizes.map(
-    (size, axis) =>
-      at(outputSpatial, axis) +
-      (at(geometry.kernel, axis) - 1) * at(geometry.dilations, axis) -
-      size -
-      at(begin, axis),
+  const begin = extent.map((size, axis) => size - at(geometry.padsBegin, axis));
+  const end = extent.map(
+    (size, axis) => at(outputSpatial, axis) + size - at(sizes, axis) - at(begin, axis),
   );
-  const padded = b.emit('Pad', [current, b.ints([0, 0, ...begin, 0, 0, ...end])]);
-  const axes = sizes.map((_, axis) => axis + 2);
+  const padded = emitPad(b, current, begin, end);
+  const slices = kernelOffsets(geometry.kernel).map((offset) =>
+    offset.map((k, axis) => (at(geometry.kernel, axis) - 1 - k) * at(geometry.dilations, axis)),
+  );
+  const ones = spatial.map(() => 1);
+  return stackSlices(b, padded, shape, slices, ones, outputSpatial, geometry.groups);
+}
+
+/** [B, channels, ...] -> [channels, ..., B]: cutting windows then copies runs of whole batches. */
+function batchLast(b: GraphBuilder, x: string, shape: readonly number[]): string {
+  const [batch = 1, ...map] = shape;
+  const columns =
+    batch === 1
+      ? x
+      : b.emit('Transpose', [b.reshape(x, [batch, product(map)])], { perm: ints([1, 0]) });
+  return b.reshape(columns, [...map, batch]);
+}
+
+function emitPad(
+  b: GraphBuilder,
+  x: string,
+  begin: readonly number[],
+  end: readonly number[],
+): string {
+  return [...begin, ...end].every((pad) => pad === 0)
+    ? x
+    : b.emit('Pad', [x, b.ints([0, ...begin, 0, 0, ...end, 0])]);
+}
+
+/** Cuts one strided window map per kernel offset out of `x` [channels, ..., B] and stacks them. */
+function stackSlices(
+  b: GraphBuilder,
+  x: string,
+  shape: readonly number[],
+  starts: readonly (readonly number[])[],
+  strides: readonly number[],
+  outputSpatial: readonly number[],
+  groups: number,
+): Unfolded {
+  const [batch, channels] = shape as [number, number];
   const positions = product(outputSpatial);
-  const offsets = product(geometry.kernel);
-  const slices = kernelOffsets(geometry.kernel).map((offset) => {
-    const starts = offset.map(
-      (k, axis) => (at(geometry.kernel, axis) - 1 - k) * at(geometry.dilations, axis),
+  const axes = b.ints(outputSpatial.map((_, axis) => axis + 1));
+  const slices = starts.map((start) => {
+    const ends = start.map(
+      (from, axis) => from + (at(outputSpatial, axis) - 1) * at(strides, axis) + 1,
     );
-    const ends = starts.map((start, axis) => start + at(outputSpatial, axis));
-    const slice = b.emit('Slice', [padded, b.ints(starts), b.ints(ends), b.ints(axes)]);
-    return b.reshape(slice, [batch, channels, 1, positions]);
+    const slice = b.emit('Slice', [x, b.ints(start), b.ints(ends), axes, b.ints(strides)]);
+    return b.reshape(slice, [channels, 1, batch * positions]);
   });
   const stacked =
-    slices.length === 1 ? (slices[0] as string) : b.emit('Concat', slices, { axis: int(2) });
+    slices.length === 1 ? (slices[0] as string) : b.emit('Concat', slices, { axis: int(1) });
   return {
-    value: b.reshape(stacked, [batch, channels * offsets, positions]),
-    features: (channels / geometry.groups) * offsets,
+    value: b.reshape(stacked, [channels * starts.length, batch * positions]),
+    features: (channels / groups) * starts.length,
     positions,
   };
 }

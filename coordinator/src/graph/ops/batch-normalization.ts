@@ -20,7 +20,7 @@ const vjp: Vjp = (context, [g]) => {
     throw new UnsupportedFormError(node, 'its mean and variance depend on the data');
   const spatialRank = type(node.inputs[0] ?? '').shape.length - 2;
   return [
-    context.wants(0) ? build.emit('Mul', [g, channelFactor(context)]) : undefined,
+    context.wants(0) ? build.scaled(g, channelFactor(context)) : undefined,
     context.wants(1)
       ? biasCotangent(build, build.emit('Mul', [g, normalised(context)]), spatialRank)
       : undefined,

@@ -32,7 +32,7 @@ function pointwise(
   const vjp: Vjp = (context, [g]) =>
     g === undefined
       ? []
-      : [context.build.emit('Mul', [g, derivative(context, input(context, 0), output(context))])];
+      : [context.build.scaled(g, derivative(context, input(context, 0), output(context)))];
   return { op, vjp, linearity, examples };
 }
 
@@ -101,8 +101,8 @@ const sub = binary(
 );
 const mul = binary(
   'Mul',
-  (c, g) => c.build.emit('Mul', [g, input(c, 1)]),
-  (c, g) => c.build.emit('Mul', [g, input(c, 0)]),
+  (c, g) => c.build.scaled(g, input(c, 1)),
+  (c, g) => c.build.scaled(g, input(c, 0)),
   bilinear,
   broadcasting(),
 );
@@ -184,7 +184,7 @@ const prelu: OpRule = {
     if (g === undefined) return [];
     const positive = c.build.emit('Greater', [input(c, 0), number(c, 0)]);
     const slope = (a: string, b: string) =>
-      c.build.emit('Mul', [g, c.build.emit('Where', [positive, a, b])]);
+      c.build.scaled(g, c.build.emit('Where', [positive, a, b]));
     return [
       c.wants(0) ? slope(number(c, 1), input(c, 1)) : undefined,
       c.wants(1) ? slope(number(c, 0), input(c, 0)) : undefined,
@@ -208,7 +208,7 @@ const clip: OpRule = {
     const [first, second] = tests;
     if (first === undefined) return [g];
     const inside = second === undefined ? first : c.build.emit('And', [first, second]);
-    return [c.build.emit('Mul', [g, asMask(c, inside, input(c, 0))])];
+    return [c.build.scaled(g, asMask(c, inside, input(c, 0)))];
   },
   linearity: 'piecewise-linear',
   upgrade: (node, _opset, context) => {

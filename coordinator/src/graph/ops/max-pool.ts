@@ -53,7 +53,7 @@ function masked(
   const rows = build.reshape(g, [columns * batch, channels, ...pooled]);
   const wide = repeated(build, rows, [columns * batch, channels, ...pooled], tiled);
   const shaped = build.reshape(wide, [columns, batch, channels, ...tiled]);
-  return uncropped(build, build.emit('Mul', [shaped, mask]), 3, tiled, input.slice(2));
+  return uncropped(build, build.scaled(shaped, mask), 3, tiled, input.slice(2));
 }
 
 type Map3 = readonly [number, number, ...number[]];
