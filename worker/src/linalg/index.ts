@@ -1,0 +1,20 @@
+// Dense linear algebra: the interface, the backends, and what `doctor` says of them.
+export {
+  createLinearAlgebra,
+  howToInstall,
+  type LinearAlgebraChoice,
+} from './create-linear-algebra.js';
+export {
+  LinearAlgebraMissingError,
+  MatrixTooLargeError,
+  NoConvergenceError,
+  NotFiniteMatrixError,
+  NotSymmetricMatrixError,
+} from './linalg-error.js';
+export type {
+  LinearAlgebra,
+  OrthogonalTriangular,
+  ProductShape,
+  SingularValues,
+  SymmetricEigen,
+} from './linear-algebra.js';
