@@ -1,4 +1,5 @@
 // Emits nodes into a program that grows out of a graph; equal emissions share one node.
+import { reads } from './bodies.js';
 import type { Attribute, Attributes, Graph, Node, Tensor } from './graph.js';
 import { floatTensor, intTensor } from './tensor.js';
 
@@ -149,7 +150,7 @@ export class GraphBuilder {
     const nodes: Node[] = [];
     for (const node of [...this.#nodes].reverse()) {
       if (!node.outputs.some((output) => output !== '' && needed.has(output))) continue;
-      for (const input of node.inputs) needed.add(input);
+      for (const input of reads(node)) needed.add(input);
       nodes.push(node);
     }
     return {

@@ -1,5 +1,6 @@
 // The immutable graph that every later stage reads: nodes in topological order, constants, types.
 import type { FunctionProto, ModelProto, NodeProto } from '../gen/kronlens/onnx/onnx_pb.js';
+import { reads } from './bodies.js';
 
 /**
  * Terminology. A *value* is a tensor in the graph, known by its name. An *initializer* is a value
@@ -120,12 +121,11 @@ export function producers(graph: Graph): ReadonlyMap<string, Node> {
   return map;
 }
 
-/** The nodes that read each value, in topological order. */
+/** The nodes that read each value, their bodies included, in topological order. */
 export function consumers(graph: Graph): ReadonlyMap<string, readonly Node[]> {
   const map = new Map<string, Node[]>();
   for (const node of graph.nodes) {
-    for (const input of new Set(node.inputs)) {
-      if (input === '') continue;
+    for (const input of reads(node)) {
       const list = map.get(input);
       if (list === undefined) map.set(input, [node]);
       else list.push(node);

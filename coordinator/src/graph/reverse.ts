@@ -1,4 +1,5 @@
 // The one reverse loop: pulls cotangents from outputs back to the values that are asked for.
+import { reads } from './bodies.js';
 import type { GraphBuilder } from './builder.js';
 import type { Node, ShapedGraph } from './graph.js';
 import { typeOf } from './graph.js';
@@ -58,7 +59,7 @@ export function pullBack({
   for (const node of [...graph.nodes].reverse()) {
     const cotangents = node.outputs.map((output) => (output === '' ? undefined : settle(output)));
     if (cotangents.every((cotangent) => cotangent === undefined)) continue;
-    if (!node.inputs.some((input) => relevant.has(input))) continue;
+    if (!reads(node).some((value) => relevant.has(value))) continue;
     const rule = node.domain === '' ? opRule(node.op) : undefined;
     if (rule === undefined) throw new UnsupportedOpError(node, graph.opset);
     if (rule.vjp === 'constant') continue;
@@ -81,7 +82,7 @@ export function pullBack({
 export function dependents(graph: ShapedGraph, sources: ReadonlySet<string>): ReadonlySet<string> {
   const reached = new Set(sources);
   for (const node of graph.nodes) {
-    if (!node.inputs.some((input) => reached.has(input))) continue;
+    if (!reads(node).some((value) => reached.has(value))) continue;
     const rule = node.domain === '' ? opRule(node.op) : undefined;
     if (rule?.vjp === 'constant') continue;
     for (const output of node.outputs) if (output !== '') reached.add(output);
