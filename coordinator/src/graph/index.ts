@@ -41,6 +41,8 @@ export {
   type ValueInfo,
 } from './graph.js';
 export { opRule, opRules } from './ops/table.js';
+export { canonicalise } from './passes/index.js';
+export { printed } from './printed.js';
 export { dependents, type PullBack, pullBack, UnsupportedOpError } from './reverse.js';
 export { specialise } from './specialise.js';
 export * as tensor from './tensor.js';

@@ -18,6 +18,17 @@ export const ELEMENT_BYTES: Readonly<Record<Exclude<DType, 'string'>, number>> =
   bool: 1,
 };
 
+const LARGEST_INT64 = 2n ** 63n - 1n;
+
+/**
+ * The nearest int64: the largest one, which stands for "to the end" in Slice, is 2^63 once it is a
+ * JavaScript number.
+ */
+export function toInt64(value: number): bigint {
+  const exact = BigInt(value);
+  return exact > LARGEST_INT64 ? LARGEST_INT64 : exact;
+}
+
 /** A tensor of integers (int64 unless said otherwise); a scalar when `shape` is []. */
 export function intTensor(
   values: readonly number[],
@@ -26,7 +37,7 @@ export function intTensor(
 ): Tensor {
   const bytes =
     dtype === 'int64'
-      ? new Uint8Array(BigInt64Array.from(values, BigInt).buffer)
+      ? new Uint8Array(BigInt64Array.from(values, toInt64).buffer)
       : new Uint8Array(Int32Array.from(values).buffer);
   return { dtype, shape, bytes };
 }

@@ -173,7 +173,12 @@ export function decodeNode(proto: NodeProto, index: number, folder: ModelFolder)
 
 const TEXT = new TextDecoder();
 
-function decodeAttribute(proto: AttributeProto, folder: ModelFolder): Attribute {
+/**
+ * An attribute of the format. What is not read is kept as it is: graphs, types, strings in tensors,
+ * and inside functions references to the function's parameters.
+ */
+export function decodeAttribute(proto: AttributeProto, folder: ModelFolder): Attribute {
+  if (proto.refAttrName !== '') return { kind: 'other', value: proto };
   switch (proto.type) {
     case ATTRIBUTE_TYPE.float:
       return { kind: 'float', value: proto.f ?? 0 };
@@ -188,7 +193,8 @@ function decodeAttribute(proto: AttributeProto, folder: ModelFolder): Attribute 
     case ATTRIBUTE_TYPE.strings:
       return { kind: 'strings', value: proto.strings.map((text) => TEXT.decode(text)) };
     case ATTRIBUTE_TYPE.tensor:
-      if (proto.t !== undefined) return { kind: 'tensor', value: decodeTensor(proto.t, folder) };
+      if (proto.t !== undefined && dtypeOf(proto.t.dataType) !== 'string')
+        return { kind: 'tensor', value: decodeTensor(proto.t, folder) };
       return { kind: 'other', value: proto };
     default:
       return { kind: 'other', value: proto };

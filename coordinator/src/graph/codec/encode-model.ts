@@ -10,6 +10,7 @@ import {
   ValueInfoProtoSchema,
 } from '../../gen/kronlens/onnx/onnx_pb.js';
 import type { Attribute, Graph, Node, ValueInfo } from '../graph.js';
+import { toInt64 } from '../tensor.js';
 import { ATTRIBUTE_TYPE, ELEMENT_TYPE, irVersionOf } from './format.js';
 import { encodeTensor } from './tensor-proto.js';
 
@@ -41,7 +42,8 @@ export function encodeModel(
   return toBinary(ModelProtoSchema, model);
 }
 
-function encodeNode(node: Node): NodeProto {
+/** A node of the format, with what the file had beyond the fields that are read. */
+export function encodeNode(node: Node): NodeProto {
   const proto =
     node.source === undefined ? create(NodeProtoSchema) : clone(NodeProtoSchema, node.source);
   proto.name = node.name;
@@ -62,13 +64,13 @@ function encodeAttribute(name: string, attribute: Attribute): AttributeProto {
     create(AttributeProtoSchema, { ...(fields as object), name, type });
   switch (attribute.kind) {
     case 'int':
-      return of(ATTRIBUTE_TYPE.int, { i: BigInt(attribute.value) });
+      return of(ATTRIBUTE_TYPE.int, { i: toInt64(attribute.value) });
     case 'float':
       return of(ATTRIBUTE_TYPE.float, { f: attribute.value });
     case 'string':
       return of(ATTRIBUTE_TYPE.string, { s: TEXT.encode(attribute.value) });
     case 'ints':
-      return of(ATTRIBUTE_TYPE.ints, { ints: attribute.value.map(BigInt) });
+      return of(ATTRIBUTE_TYPE.ints, { ints: attribute.value.map(toInt64) });
     case 'floats':
       return of(ATTRIBUTE_TYPE.floats, { floats: [...attribute.value] });
     case 'strings':

@@ -1,10 +1,10 @@
 // Resize by whole factors with the nearest neighbour: every element is repeated; the VJP sums the repeats.
 import { int, ints, string, stringAttribute } from '../attributes.js';
 import type { GraphBuilder } from '../builder.js';
-import { elementCount } from '../graph.js';
-import { floatTensor, intTensor } from '../tensor.js';
+import { elementCount, type Node } from '../graph.js';
+import { floatTensor, intTensor, tensorNumbers } from '../tensor.js';
 import { at } from '../window.js';
-import { type OpRule, UnsupportedFormError, type Vjp } from './op-rule.js';
+import { type OpRule, UnsupportedFormError, type UpgradeContext, type Vjp } from './op-rule.js';
 
 /**
  * Repeats each element of a float32 feature map into a block. Nearest Resize takes 1.3 ms for
@@ -82,6 +82,43 @@ const vjp: Vjp = ({ node, build, columns, type }, [g]) => {
   return [build.emit('ReduceSum', [split, axes], { keepdims: int(0) })];
 };
 
+/**
+ * Resize 10 had scales alone and one way to map coordinates; 11 and 12 had roi and scales always,
+ * empty where they mean nothing.
+ */
+export function upgradeResize(node: Node, opset: number, context: UpgradeContext): readonly Node[] {
+  const [x = '', ...others] = node.inputs;
+  if (opset < 11) {
+    const scales = context.initializer(others[0] ?? '');
+    const factors = scales === undefined ? [] : tensorNumbers(scales);
+    const shrinks = factors.some((factor) => factor < 1);
+    const nearest = stringAttribute(node, 'mode', 'nearest') === 'nearest';
+    if (nearest && shrinks && factors.some((factor) => factor > 1))
+      throw new UnsupportedFormError(
+        node,
+        'it shrinks one axis and stretches another; export the model with opset_version=20',
+      );
+    const mapping = {
+      coordinate_transformation_mode: string('asymmetric'),
+      // ONNX Runtime's rounding, which the specification of opset 10 leaves open.
+      nearest_mode: string(shrinks ? 'ceil' : 'floor'),
+    };
+    const inputs = [x, '', others[0] ?? ''];
+    return [{ ...node, inputs, attributes: { ...node.attributes, ...mapping } }];
+  }
+  if (opset >= 13) return [node];
+  if (stringAttribute(node, 'coordinate_transformation_mode', '') === 'tf_half_pixel_for_nn')
+    throw new UnsupportedFormError(
+      node,
+      "coordinates 'tf_half_pixel_for_nn' are gone since opset 13; export the model with opset_version=20",
+    );
+  const present = (value: string) => {
+    const tensor = context.initializer(value);
+    return tensor === undefined || elementCount(tensor.shape) > 0 ? value : '';
+  };
+  return [{ ...node, inputs: [x, ...others.map(present)] }];
+}
+
 const repeating = {
   mode: string('nearest'),
   coordinate_transformation_mode: string('asymmetric'),
@@ -92,6 +129,7 @@ export const resize: OpRule = {
   op: 'Resize',
   vjp,
   linearity: 'linear',
+  upgrade: upgradeResize,
   examples: [
     {
       name: 'to sizes',

@@ -1,14 +1,17 @@
 // Ops that move, cut and repeat elements: all linear; cotangents carry the column axis in front.
-import { int, intAttribute, ints, intsAttribute, stringAttribute, without } from '../attributes.js';
-import { elementCount, type Node } from '../graph.js';
-import { floatTensor, intTensor, tensorNumbers } from '../tensor.js';
 import {
-  type OpRule,
-  UnsupportedFormError,
-  type UpgradeContext,
-  type Vjp,
-  type VjpContext,
-} from './op-rule.js';
+  floatAttribute,
+  int,
+  intAttribute,
+  ints,
+  intsAttribute,
+  stringAttribute,
+  without,
+} from '../attributes.js';
+import { elementCount } from '../graph.js';
+import { floatTensor, intTensor, tensorNumbers } from '../tensor.js';
+import { attributeToInput } from './attribute-to-input.js';
+import { type OpRule, UnsupportedFormError, type Vjp, type VjpContext } from './op-rule.js';
 
 const first = (c: VjpContext) => c.type(c.node.inputs[0] ?? '').shape;
 
@@ -29,21 +32,6 @@ function reshaping(op: string, examples: OpRule['examples'], upgrade?: OpRule['u
   const vjp: Vjp = (c, [g]) =>
     g === undefined || !c.wants(0) ? [] : [c.build.reshape(g, [c.columns, ...first(c)])];
   return { op, vjp, linearity: 'linear', examples, ...(upgrade === undefined ? {} : { upgrade }) };
-}
-
-/** Moves the attribute `axes` (or another) into a constant input, as newer opsets want it. */
-function attributeToInput(attribute: string): NonNullable<OpRule['upgrade']> {
-  return (node: Node, _opset: number, context: UpgradeContext) => {
-    const values = intsAttribute(node, attribute);
-    if (values === undefined) return [node];
-    return [
-      {
-        ...node,
-        inputs: [node.inputs[0] ?? '', context.constant(intTensor(values))],
-        attributes: without(node.attributes, attribute),
-      },
-    ];
-  };
 }
 
 const transpose: OpRule = {
@@ -109,17 +97,8 @@ const split: OpRule = {
   },
   linearity: 'linear',
   upgrade: (node, opset, context) => {
-    const sizes = intsAttribute(node, 'split');
-    if (sizes !== undefined) {
-      return [
-        {
-          ...node,
-          inputs: [node.inputs[0] ?? '', context.constant(intTensor(sizes))],
-          attributes: without(node.attributes, 'split'),
-        },
-      ];
-    }
-    if (opset >= 18 || (node.inputs[1] ?? '') !== '') return [node];
+    const sized = node.attributes.split !== undefined || (node.inputs[1] ?? '') !== '';
+    if (opset >= 18 || sized) return attributeToInput('split')(node, opset, context);
     return [{ ...node, attributes: { ...node.attributes, num_outputs: int(node.outputs.length) } }];
   },
   examples: [
@@ -271,9 +250,9 @@ const pad: OpRule = {
   upgrade: (node, _opset, context) => {
     const pads = intsAttribute(node, 'pads');
     if (pads === undefined) return [node];
-    const attribute = node.attributes.value;
-    const value =
-      attribute?.kind === 'float' ? [context.constant(floatTensor([attribute.value], []))] : [];
+    // Zero is the default, and has the data's type whatever that is.
+    const fill = floatAttribute(node, 'value', 0);
+    const value = fill === 0 ? [] : [context.constant(floatTensor([fill], []))];
     return [
       {
         ...node,

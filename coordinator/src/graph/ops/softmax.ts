@@ -41,7 +41,11 @@ function sumAlong({ node, build, type }: VjpContext, value: string): string {
 }
 
 /** Before opset 13 the axis (default 1) began a flattened matrix whose rows were normalised. */
-function upgrade(node: Node, opset: number, context: UpgradeContext): readonly Node[] {
+export function upgradeSoftmax(
+  node: Node,
+  opset: number,
+  context: UpgradeContext,
+): readonly Node[] {
   if (opset >= 13) return [node];
   const axis = intAttribute(node, 'axis', 1);
   const [x = ''] = node.inputs;
@@ -85,7 +89,7 @@ export const softmax: OpRule = {
   op: 'Softmax',
   vjp: softmaxVjp,
   linearity: 'smooth',
-  upgrade,
+  upgrade: upgradeSoftmax,
   examples,
 };
 
@@ -93,6 +97,6 @@ export const logSoftmax: OpRule = {
   op: 'LogSoftmax',
   vjp: logSoftmaxVjp,
   linearity: 'smooth',
-  upgrade,
+  upgrade: upgradeSoftmax,
   examples,
 };

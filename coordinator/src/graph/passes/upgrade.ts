@@ -1,0 +1,91 @@
+// Rewrites every node into the form that canonical opset 20 gives its op.
+import { clone } from '@bufbuild/protobuf';
+import { GraphProtoSchema } from '../../gen/kronlens/onnx/onnx_pb.js';
+import { withBodies } from '../bodies.js';
+import { decodeNode } from '../codec/decode-model.js';
+import { encodeNode } from '../codec/encode-model.js';
+import { ModelError } from '../codec/model-error.js';
+import type { Graph, Node, Tensor } from '../graph.js';
+import { OLDER_FORMS } from '../ops/older-forms.js';
+import { UnsupportedFormError, type UpgradeContext } from '../ops/op-rule.js';
+import { opRule } from '../ops/table.js';
+import { knownRanks } from '../ranks.js';
+
+/** The opset that op rules are written for; newer models keep theirs, their forms agree. */
+export const CANONICAL_OPSET = 20;
+
+/**
+ * The graph at opset max(20, its own), nodes in bodies included. Ops without an upgrade have had
+ * one form since opset 9, or are none of ours.
+ * @throws ModelError for forms that are refused, naming the node
+ */
+export function upgrade(graph: Graph): Graph {
+  const opset = Math.max(
+    CANONICAL_OPSET,
+    graph.opset,
+    ...graph.nodes.map((node) => node.opset ?? 0),
+  );
+  const upgrader = new Upgrader(graph);
+  const nodes = graph.nodes.flatMap((node) =>
+    upgrader.upgraded(node, node.opset ?? graph.opset).map(withoutOpset),
+  );
+  return { ...graph, opset, nodes, initializers: upgrader.initializers };
+}
+
+function withoutOpset({ opset: _, ...node }: Node): Node {
+  return node;
+}
+
+class Upgrader {
+  readonly initializers: Map<string, Tensor>;
+  readonly #taken: Set<string>;
+  readonly #context: UpgradeContext;
+
+  constructor(graph: Graph) {
+    const ranks = knownRanks(graph);
+    this.initializers = new Map(graph.initializers);
+    this.#taken = new Set([
+      ...graph.inputs.map((input) => input.name),
+      ...graph.initializers.keys(),
+      ...graph.nodes.flatMap((node) => [node.name, ...node.outputs]),
+    ]);
+    const fresh = (stem: string) => this.#fresh(stem);
+    this.#context = {
+      fresh,
+      constant: (tensor) => {
+        const name = fresh('constant');
+        this.initializers.set(name, tensor);
+        return name;
+      },
+      initializer: (value) => this.initializers.get(value),
+      rank: (value) => ranks.get(value),
+    };
+  }
+
+  upgraded(node: Node, opset: number): readonly Node[] {
+    const whole = withBodies(node, (body) => {
+      const changed = clone(GraphProtoSchema, body);
+      changed.node = body.node.flatMap((proto, index) =>
+        this.upgraded(decodeNode(proto, index, undefined), opset).map(encodeNode),
+      );
+      return changed;
+    });
+    if (node.domain !== '') return [whole];
+    const change = opRule(node.op)?.upgrade ?? OLDER_FORMS.get(node.op);
+    if (change === undefined) return [whole];
+    try {
+      return change(whole, opset, this.#context);
+    } catch (cause) {
+      if (cause instanceof UnsupportedFormError)
+        throw new ModelError(cause.code, cause.message, cause);
+      throw cause;
+    }
+  }
+
+  #fresh(stem: string): string {
+    let name = `kl_${stem}`;
+    for (let count = 2; this.#taken.has(name); count++) name = `kl_${stem}#${count}`;
+    this.#taken.add(name);
+    return name;
+  }
+}

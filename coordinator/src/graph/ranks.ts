@@ -1,0 +1,91 @@
+// The ranks of values, as far as they follow from the file alone, without running anything.
+import { intAttribute, intsAttribute } from './attributes.js';
+import type { Graph, Node } from './graph.js';
+
+/** Ops whose output has the rank of their first input. */
+const SAME_RANK: ReadonlySet<string> = new Set([
+  ...['Conv', 'ConvTranspose', 'MaxPool', 'AveragePool', 'GlobalMaxPool', 'GlobalAveragePool'],
+  ...['BatchNormalization', 'InstanceNormalization', 'LayerNormalization', 'LRN', 'Dropout'],
+  ...['Identity', 'Relu', 'LeakyRelu', 'PRelu', 'Elu', 'Selu', 'Clip', 'Sigmoid', 'HardSigmoid'],
+  ...['Tanh', 'Softplus', 'Erf', 'Gelu', 'Exp', 'Log', 'Sqrt', 'Neg', 'Abs', 'Reciprocal', 'Sign'],
+  ...['Floor', 'Ceil', 'Round', 'Not', 'Cast', 'Softmax', 'LogSoftmax', 'Transpose', 'Concat'],
+  ...['Split', 'Slice', 'Pad', 'Tile', 'Resize', 'Upsample', 'GatherElements', 'ScatterElements'],
+]);
+
+/** Ops whose inputs are broadcast against each other. */
+const BROADCAST: ReadonlySet<string> = new Set([
+  ...['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Mod', 'Sum', 'Mean', 'Max', 'Min', 'Where'],
+  ...['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal', 'And', 'Or', 'Xor'],
+]);
+
+/** The known ranks; a value that is absent has an unknown one. */
+export function knownRanks(graph: Graph): ReadonlyMap<string, number> {
+  const ranks = new Map<string, number>();
+  for (const [name, { shape }] of graph.initializers) ranks.set(name, shape.length);
+  for (const { name, shape } of [...graph.inputs, ...graph.outputs])
+    if (shape !== undefined) ranks.set(name, shape.length);
+  for (const node of graph.nodes) {
+    if (node.domain !== '') continue;
+    const rank = rankOf(node, graph, ranks);
+    if (rank === undefined) continue;
+    for (const output of node.outputs)
+      if (output !== '' && !ranks.has(output)) ranks.set(output, rank);
+  }
+  return ranks;
+}
+
+function rankOf(node: Node, graph: Graph, ranks: ReadonlyMap<string, number>): number | undefined {
+  const inputs = node.inputs.map((input) => ranks.get(input));
+  const [first, second] = inputs;
+  if (SAME_RANK.has(node.op)) return first;
+  if (BROADCAST.has(node.op)) return widest(inputs);
+  switch (node.op) {
+    case 'Gemm':
+    case 'Flatten':
+      return 2;
+    case 'Shape':
+      return 1;
+    case 'Size':
+      return 0;
+    case 'MatMul':
+      return first !== undefined && second !== undefined && first > 1 && second > 1
+        ? widest(inputs)
+        : undefined;
+    case 'Gather':
+      return first === undefined || second === undefined ? undefined : first + second - 1;
+    case 'Reshape':
+      return lengthOf(graph, node.inputs[1]);
+    case 'ConstantOfShape':
+      return lengthOf(graph, node.inputs[0]);
+    case 'Squeeze':
+    case 'Unsqueeze': {
+      const count = intsAttribute(node, 'axes')?.length ?? lengthOf(graph, node.inputs[1]);
+      if (first === undefined || count === undefined) return undefined;
+      return node.op === 'Squeeze' ? first - count : first + count;
+    }
+    case 'ReduceSum':
+    case 'ReduceMean':
+    case 'ReduceMax':
+    case 'ReduceMin': {
+      if (intAttribute(node, 'keepdims', 1) !== 0) return first;
+      const count = intsAttribute(node, 'axes')?.length ?? lengthOf(graph, node.inputs[1]);
+      return first === undefined || count === undefined ? undefined : first - count;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function widest(ranks: readonly (number | undefined)[]): number | undefined {
+  let most = 0;
+  for (const rank of ranks) {
+    if (rank === undefined) return undefined;
+    most = Math.max(most, rank);
+  }
+  return most;
+}
+
+/** The number of elements of a constant vector. */
+function lengthOf(graph: Graph, value: string | undefined): number | undefined {
+  return graph.initializers.get(value ?? '')?.shape[0];
+}
