@@ -4,6 +4,7 @@ export {
   howToInstall,
   type LinearAlgebraChoice,
 } from './create-linear-algebra.js';
+export { examineLinearAlgebra, type LinearAlgebraFinding } from './examine.js';
 export {
   LinearAlgebraMissingError,
   MatrixTooLargeError,
