@@ -1,0 +1,184 @@
+// One thread of the pool as the main thread sees it: a job at a time, cancelled through shared memory.
+import { Worker } from 'node:worker_threads';
+import {
+  CancelledError,
+  type ErrorReport,
+  fromErrorReport,
+  KronlensError,
+  toErrorReport,
+} from '@kronlens/proto';
+import {
+  CANCELLED_JOB,
+  EVERY_JOB,
+  type FromThread,
+  IN_NATIVE_CODE,
+  SHARED_BYTES,
+  type ThreadData,
+  type ToThread,
+} from './messages.js';
+
+const CANCELLED = new CancelledError('').code;
+
+/** A pool thread ended in the middle of a job. */
+export class ThreadLostError extends KronlensError {
+  constructor(what: string, cause: unknown) {
+    const reason = cause instanceof Error ? `: ${cause.message}` : '';
+    super('thread-lost', `the worker thread that computed ${what} ended${reason}`, {
+      retryable: true,
+      cause,
+    });
+  }
+}
+
+/** How long an exiting process waits for a thread that is inside ONNX Runtime. */
+const LONGEST_WAIT_MS = 30_000;
+
+function errorOf(report: ErrorReport, what: string): KronlensError {
+  const error = fromErrorReport(report);
+  return error.code === CANCELLED ? new CancelledError(what) : error;
+}
+
+export interface ThreadHost {
+  /** The module that calls `serveJobs`. */
+  readonly entry: URL;
+  /** Gives threads the artifacts that they ask for. */
+  artifact(id: string): Promise<Uint8Array>;
+  /** The thread is gone, and its job with it. */
+  onLost(thread: PoolThread): void;
+}
+
+interface Running {
+  readonly id: number;
+  readonly what: string;
+  readonly onProgress: ((done: number) => void) | undefined;
+  resolve(answer: unknown): void;
+  reject(error: unknown): void;
+}
+
+export class PoolThread {
+  readonly #host: ThreadHost;
+  readonly #worker: Worker;
+  readonly #words: Int32Array;
+  readonly #ended: Promise<void>;
+  #running: Running | undefined;
+  #crash: unknown;
+  #stopping = false;
+  #jobs = 0;
+
+  constructor(host: ThreadHost) {
+    this.#host = host;
+    const words = new SharedArrayBuffer(SHARED_BYTES);
+    this.#words = new Int32Array(words);
+    const workerData: ThreadData = { words };
+    // Most options of the process, such as --input-type, would not let a thread start.
+    const execArgv = process.execArgv.filter((option) => option === '--enable-source-maps');
+    this.#worker = new Worker(host.entry, { workerData, execArgv, name: 'kronlens' });
+    this.#worker.on('message', (message: FromThread) => this.#hear(message));
+    this.#worker.on('messageerror', (error) => this.#settle((running) => running.reject(error)));
+    this.#worker.on('error', (error) => {
+      this.#crash = error;
+    });
+    this.#ended = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        host.onLost(this);
+        const cause = this.#crash;
+        this.#settle((running) => running.reject(new ThreadLostError(running.what, cause)));
+        resolve();
+      });
+    });
+    // A thread without a job keeps no process alive.
+    this.#worker.unref();
+  }
+
+  get isIdle(): boolean {
+    return this.#running === undefined;
+  }
+
+  /**
+   * Does one job; the thread must be idle.
+   * @param what the job in words, for messages: "batches 0 to 7 of factors"
+   */
+  run(
+    name: string,
+    job: unknown,
+    what: string,
+    onProgress: ((done: number) => void) | undefined,
+  ): { readonly answer: Promise<unknown>; cancel(): void } {
+    this.#jobs += 1;
+    const id = this.#jobs;
+    const answer = new Promise<unknown>((resolve, reject) => {
+      this.#running = { id, what, onProgress, resolve, reject };
+    });
+    this.#worker.ref();
+    try {
+      this.#say({ kind: 'job', id, name, job });
+    } catch (error) {
+      this.#settle((running) => running.reject(error));
+    }
+    return {
+      answer,
+      cancel: () => {
+        if (this.#running?.id === id) Atomics.store(this.#words, CANCELLED_JOB, id);
+      },
+    };
+  }
+
+  /** Calls off the job, if there is one, and ends the thread when its native code has returned. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    Atomics.store(this.#words, CANCELLED_JOB, EVERY_JOB);
+    this.#worker.ref();
+    this.#say({ kind: 'stop' });
+    await this.#ended;
+  }
+
+  /**
+   * Blocks until the thread is out of native code, for a process that is about to exit: exiting
+   * while a thread is inside ONNX Runtime would abort the process.
+   */
+  leaveNativeCode(): void {
+    Atomics.store(this.#words, CANCELLED_JOB, EVERY_JOB);
+    Atomics.wait(this.#words, IN_NATIVE_CODE, 1, LONGEST_WAIT_MS);
+  }
+
+  #say(message: ToThread, transfer: readonly ArrayBuffer[] = []): void {
+    this.#worker.postMessage(message, [...transfer]);
+  }
+
+  #settle(how: (running: Running) => void): void {
+    const running = this.#running;
+    if (running === undefined) return;
+    this.#running = undefined;
+    if (!this.#stopping) this.#worker.unref();
+    how(running);
+  }
+
+  #hear(message: FromThread): void {
+    if (message.kind === 'want') {
+      void this.#give(message.artifact);
+      return;
+    }
+    if (message.id !== this.#running?.id) return;
+    switch (message.kind) {
+      case 'progress':
+        this.#running.onProgress?.(message.done);
+        return;
+      case 'done':
+        this.#settle((running) => running.resolve(message.answer));
+        return;
+      case 'failed':
+        this.#settle((running) => running.reject(errorOf(message.error, running.what)));
+        return;
+    }
+  }
+
+  async #give(artifact: string): Promise<void> {
+    try {
+      // A copy that can be moved: the store may keep what it returned.
+      const bytes = new Uint8Array(await this.#host.artifact(artifact));
+      this.#say({ kind: 'artifact', artifact, bytes }, [bytes.buffer]);
+    } catch (error) {
+      this.#say({ kind: 'no-artifact', artifact, error: toErrorReport(error) });
+    }
+  }
+}
