@@ -1,0 +1,174 @@
+// Executes tasks in this process: recorded results first, else in the pool; what is computed is recorded.
+import {
+  type ArtifactRef,
+  ArtifactRefSchema,
+  type ArtifactStore,
+  BadInputError,
+  CancelledError,
+  create,
+  KronlensError,
+  type Progress,
+  ProgressSchema,
+  type Task,
+  type TaskResult,
+  TaskResultSchema,
+  taskId,
+} from '@kronlens/proto';
+import { DataFiles } from './data/data-files.js';
+import { describeHardware } from './hardware.js';
+import {
+  createLinearAlgebra,
+  type LinearAlgebra,
+  type LinearAlgebraChoice,
+} from './linalg/index.js';
+import { ThreadPool } from './pool/thread-pool.js';
+import { executeDescribeData } from './tasks/describe-data.js';
+import { executeEvaluate } from './tasks/evaluate.js';
+import type { PoolJobs } from './tasks/pool-jobs.js';
+import { executeProgram } from './tasks/program.js';
+
+export interface ExecutorOptions {
+  /** Where artifacts are read from, and results go to. */
+  readonly store: ArtifactStore;
+  /** Worker threads; each runs one task at a time. */
+  readonly parallelism: number;
+  /** Where programs run. Other devices than the processor are refused for now. */
+  readonly device: 'cpu';
+  /** What does dense linear algebra; `auto`: LAPACK where it is found. */
+  readonly linalg: LinearAlgebraChoice;
+  /** Told after every batch of a program task; counts are samples. */
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Executes tasks. */
+export interface Executor {
+  /**
+   * Executes a task, or finds its recorded result. Program, merge and eigen tasks are recorded.
+   * Any number of tasks may be asked for at a time; those that find no thread wait.
+   * @throws KronlensError: `badInput` where the user's model or data are at fault, `retryable` where
+   *   another try may succeed; CancelledError when the signal aborts
+   */
+  execute(task: Task, signal?: AbortSignal): Promise<TaskResult>;
+  /** What computes: processor, runtime and library versions. */
+  readonly hardware: Readonly<Record<string, string>>;
+  /** What makes work slower than it need be, and what to do about it; for the user. */
+  readonly warnings: readonly string[];
+  /** Calls off what is running, waits until no native code runs any more, and lets go of everything. */
+  close(): Promise<void>;
+}
+
+/** What a kind of task adds to its result. */
+type Outcome = Partial<Pick<TaskResult, 'artifacts' | 'tensors' | 'types' | 'arrays'>>;
+
+const RECORDED: ReadonlySet<Task['kind']['case']> = new Set(['program', 'merge', 'eigen']);
+
+class LocalExecutor implements Executor {
+  readonly hardware: Readonly<Record<string, string>>;
+  readonly warnings: readonly string[];
+  readonly #options: ExecutorOptions;
+  readonly #linalg: LinearAlgebra;
+  readonly #files = new DataFiles();
+  readonly #pool: ThreadPool<PoolJobs>;
+  #closed = false;
+
+  constructor(
+    options: ExecutorOptions,
+    linalg: LinearAlgebra,
+    hardware: Readonly<Record<string, string>>,
+  ) {
+    this.hardware = hardware;
+    this.warnings = linalg.warning === undefined ? [] : [linalg.warning];
+    this.#options = options;
+    this.#linalg = linalg;
+    this.#pool = new ThreadPool<PoolJobs>({
+      entry: new URL('./tasks/pool-entry.js', import.meta.url),
+      threads: options.parallelism,
+      artifact: (id) => options.store.get(id),
+    });
+  }
+
+  async execute(task: Task, signal?: AbortSignal): Promise<TaskResult> {
+    if (this.#closed) throw new KronlensError('executor-closed', 'the executor is closed');
+    if (signal?.aborted === true) throw new CancelledError('the task');
+    const { store } = this.#options;
+    const id = taskId(task);
+    const recorded = RECORDED.has(task.kind.case);
+    const earlier = recorded ? await store.getResult(id) : undefined;
+    if (earlier !== undefined) return earlier;
+    const start = performance.now();
+    const outcome = await this.#compute(task, id, signal);
+    const result = create(TaskResultSchema, {
+      ...outcome,
+      taskId: id,
+      elapsedMs: performance.now() - start,
+      hardware: { ...this.hardware },
+    });
+    if (recorded) await store.putResult(id, result);
+    return result;
+  }
+
+  async #compute(task: Task, id: string, signal: AbortSignal | undefined): Promise<Outcome> {
+    const { store, onProgress } = this.#options;
+    const { kind } = task;
+    switch (kind.case) {
+      case 'program': {
+        const setting = { store, files: this.#files, pool: this.#pool };
+        const sums = await executeProgram(kind.value, setting, {
+          signal,
+          onProgress: (done, total, what) =>
+            onProgress?.(
+              create(ProgressSchema, {
+                taskId: id,
+                done: BigInt(done),
+                total: BigInt(total),
+                what,
+              }),
+            ),
+        });
+        return { artifacts: [await this.#keep('sums', sums)] };
+      }
+      case 'evaluate':
+        return await executeEvaluate(kind.value, this.#pool, signal);
+      case 'describeData':
+        return { arrays: await executeDescribeData(kind.value, this.#files) };
+      case 'merge':
+      case 'eigen':
+      case undefined:
+        throw new KronlensError('bad-task', `this executor does not know the task '${kind.case}'`);
+    }
+  }
+
+  async #keep(name: string, bytes: Uint8Array): Promise<ArtifactRef> {
+    const id = await this.#options.store.put(bytes);
+    const ref = { name, id, byteLength: BigInt(bytes.byteLength) };
+    return create(ArtifactRefSchema, ref);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#pool.close();
+    await this.#linalg.close();
+    await this.#files.close();
+  }
+}
+
+/**
+ * An executor of this process.
+ * @throws BadInputError when the device or the number of threads cannot be had;
+ *   LinearAlgebraMissingError when LAPACK was asked for and is not there
+ */
+export async function createExecutor(options: ExecutorOptions): Promise<Executor> {
+  const device: string = options.device;
+  if (device !== 'cpu') {
+    throw new BadInputError(
+      'bad-device',
+      `programs cannot run on '${device}' yet; use --device cpu`,
+    );
+  }
+  const { parallelism } = options;
+  if (!Number.isSafeInteger(parallelism) || parallelism < 1) {
+    throw new BadInputError('bad-parallelism', `${parallelism} worker threads cannot be started`);
+  }
+  const linalg = await createLinearAlgebra(options.linalg);
+  return new LocalExecutor(options, linalg, await describeHardware(linalg.library));
+}

@@ -1,0 +1,152 @@
+// Prepares a program task on the main thread: manifests, arrays and their fit; a pool thread runs it.
+import {
+  type ArtifactStore,
+  BadInputError,
+  type DataArray,
+  decodeProgram,
+  InputRole,
+  KronlensError,
+  type Program,
+  type ProgramInput,
+  type ProgramTask,
+} from '@kronlens/proto';
+import type { DataFiles } from '../data/data-files.js';
+import type { JobOptions, ThreadPool } from '../pool/thread-pool.js';
+import type { ProgramRun } from '../session/program-job.js';
+import type { PoolJobs } from './pool-jobs.js';
+
+export interface ProgramSetting {
+  readonly store: ArtifactStore;
+  readonly files: DataFiles;
+  readonly pool: ThreadPool<PoolJobs>;
+}
+
+export interface ProgramRequest {
+  readonly signal: AbortSignal | undefined;
+  /** @param what the program's name; the counts are samples */
+  readonly onProgress: (done: number, total: number, what: string) => void;
+}
+
+/** The task says something that cannot be: a fault of whoever planned it. */
+class BadTaskError extends KronlensError {
+  constructor(reason: string) {
+    super('bad-task', `this program task cannot be executed: ${reason}`);
+  }
+}
+
+function readsArray(input: ProgramInput): boolean {
+  return input.role === InputRole.DATA || input.role === InputRole.LABEL;
+}
+
+/** Cuts the task's samples into runs of the full program and of the one for the last, partial batch. */
+async function cutRuns(task: ProgramTask, store: ArtifactStore): Promise<readonly ProgramRun[]> {
+  const full = decodeProgram(await store.get(task.program));
+  const batch = full.batch;
+  if (batch < 1) throw new BadTaskError(`program '${full.name}' has a batch of ${batch}`);
+  const firstSample = Number(task.firstBatch) * batch;
+  const end = Math.min(firstSample + Number(task.batchCount) * batch, Number(task.samples));
+  if (end <= firstSample) throw new BadTaskError('it covers no samples');
+  const odd = (end - firstSample) % batch;
+  if (odd === 0) return [{ program: full, firstSample, samples: end - firstSample }];
+  if (task.tailProgram === '') {
+    if (!full.inputs.some(({ role }) => role === InputRole.SAMPLE_WEIGHT)) {
+      throw new BadTaskError(
+        `its last batch has ${odd} samples, and program '${full.name}' takes no weights to mask the rest of ${batch}`,
+      );
+    }
+    return [{ program: full, firstSample, samples: end - firstSample }];
+  }
+  const tail = decodeProgram(await store.get(task.tailProgram));
+  if (tail.batch !== odd) {
+    throw new BadTaskError(
+      `program '${tail.name}' is for batches of ${tail.batch}, the last batch has ${odd} samples`,
+    );
+  }
+  const runs = [
+    { program: full, firstSample, samples: end - firstSample - odd },
+    { program: tail, firstSample: end - odd, samples: odd },
+  ];
+  return runs.filter(({ samples }) => samples > 0);
+}
+
+/** Finds the array of an input and checks that its samples fit. */
+function fittingArray(program: Program, input: ProgramInput, task: ProgramTask): DataArray {
+  const array = task.arrays.find(({ name }) => name === input.array);
+  if (array === undefined) {
+    throw new BadTaskError(
+      `input '${input.name}' wants an array '${input.array}', which is not there`,
+    );
+  }
+  const [batch = 0, ...takes] = input.shape.map(Number);
+  const [samples = 0, ...has] = array.shape.map(Number);
+  const valuesOf = (shape: readonly number[]) => shape.reduce((product, n) => product * n, 1);
+  if (batch !== program.batch) {
+    throw new BadTaskError(`input '${input.name}' does not have the batch as its first axis`);
+  }
+  const { path, name } = array;
+  if (valuesOf(takes) !== valuesOf(has)) {
+    throw new BadInputError(
+      'bad-shape',
+      `${path}: a sample of '${name}' has shape [${has.join(', ')}], but the model's input '${input.name}' takes [${takes.join(', ')}]`,
+      { path, array: name },
+    );
+  }
+  if (samples < Number(task.samples)) {
+    throw new BadInputError(
+      'too-few-samples',
+      `${path}: '${name}' has ${samples} samples, but ${task.samples} are asked for; use --samples ${samples} or fewer`,
+      { path, array: name },
+    );
+  }
+  return array;
+}
+
+function neededArrays(runs: readonly ProgramRun[], task: ProgramTask): DataArray[] {
+  const arrays = new Set<DataArray>();
+  for (const { program } of runs) {
+    for (const input of program.inputs.filter(readsArray)) {
+      arrays.add(fittingArray(program, input, task));
+    }
+  }
+  return [...arrays];
+}
+
+/**
+ * Executes a program task.
+ * @returns the bytes of a bundle with the program's outputs: unscaled float64 sums over the task's
+ *   samples, symmetric ones packed, and the concatenated rows of per-sample outputs
+ * @throws BadInputError or DataError when the data do not fit or cannot be read,
+ *   NonFiniteOutputError, RuntimeFailure, CancelledError, ThreadLostError (retryable)
+ */
+export async function executeProgram(
+  task: ProgramTask,
+  setting: ProgramSetting,
+  request: ProgramRequest,
+): Promise<Uint8Array> {
+  const runs = await cutRuns(task, setting.store);
+  const arrays = neededArrays(runs, task);
+  const name = runs[0]?.program.name ?? '';
+  const samples = runs.reduce((total, run) => total + run.samples, 0);
+  const first = runs[0]?.firstSample ?? 0;
+  const what = `'${name}' over samples ${first} to ${first + samples - 1}`;
+  const options: JobOptions = {
+    what,
+    signal: request.signal,
+    affinity: runs[0]?.program.model ?? '',
+    onProgress: (done) => request.onProgress(done, samples, name),
+  };
+  return await setting.files.borrow(arrays, async (layouts) => {
+    const laidOut = arrays.flatMap((array, i) => {
+      const layout = layouts[i];
+      return layout === undefined ? [] : [{ name: array.name, layout, scale: array.scale ?? 1 }];
+    });
+    const job = {
+      what,
+      arrays: laidOut,
+      seed: task.seed,
+      firstBatch: Number(task.firstBatch),
+      runs,
+    };
+    return await setting.pool.run('program', job, options);
+  });
+}
