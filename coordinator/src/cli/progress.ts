@@ -1,17 +1,6 @@
 // Progress of a run: a live bar on a terminal, plain lines elsewhere, always to stderr.
+import type { ProgressSink } from '../plan/progress-sink.js';
 import { formatCount, formatDuration } from '../report/number-format.js';
-
-/** Where a run reports how far it is. */
-export interface ProgressSink {
-  /** Starts a stage of `total` units, for example "samples". */
-  begin(stage: string, total: number, unit: string): void;
-  /** So many units of the stage are done. */
-  update(done: number): void;
-  /** The stage is over. */
-  end(): void;
-  /** A line that stays. */
-  note(line: string): void;
-}
 
 export interface ProgressStream {
   write(text: string): unknown;

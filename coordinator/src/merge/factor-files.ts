@@ -1,0 +1,99 @@
+// Writes the factors and eigenvectors of a layer as matrix files.
+import { join } from 'node:path';
+import {
+  type BundleTensor,
+  encodeMatrixFile,
+  type MatrixFile,
+  unpackSymmetric,
+  writeFileAtomic,
+} from '@kronlens/proto';
+import type { Layer } from '../layers/index.js';
+import type { FactorOptions } from '../programs/index.js';
+import type { Eigenpairs } from './eigenpairs.js';
+import type { LayerFactors } from './layer-factors.js';
+import { type FactorKind, factorWords } from './normalisation.js';
+
+/** Where a layer's files go and what is said in them. */
+export interface LayerFiles {
+  readonly folder: string;
+  readonly layer: Layer;
+  /** The layer's part of file names. */
+  readonly stem: string;
+  readonly options: FactorOptions;
+}
+
+/** `conv1.input.arrow`, or `conv1.g0.input.arrow` for a block of a grouped convolution. */
+export function matrixFileName(
+  stem: string,
+  groups: number,
+  group: number,
+  operator: string,
+): string {
+  return `${stem}.${operatorName(groups, group, operator)}.arrow`;
+}
+
+/** The operator's name in spectra.arrow and in file names: `input`, or `g0.input`. */
+export function operatorName(groups: number, group: number, operator: string): string {
+  return groups === 1 ? operator : `g${group}.${operator}`;
+}
+
+function facts({ layer, options }: LayerFiles, group: number): Record<string, string> {
+  return {
+    op: layer.op,
+    positions: String(layer.positions),
+    sharing: options.sharing,
+    bias: options.bias,
+    ...(layer.groups === 1 ? {} : { group: String(group), groups: String(layer.groups) }),
+  };
+}
+
+function words({ layer, options }: LayerFiles, kind: FactorKind) {
+  const joint = options.bias === 'joint' && layer.bias !== undefined;
+  return factorWords(kind, options, layer.positions, joint);
+}
+
+async function write(files: LayerFiles, subfolder: string, name: string, matrix: MatrixFile) {
+  await writeFileAtomic(join(files.folder, subfolder, name), encodeMatrixFile(matrix));
+}
+
+function matrixOf(tensor: BundleTensor) {
+  const [rows = 1, columns] = tensor.shape;
+  if (columns === undefined) return { rows: 1, columns: rows, values: tensor.values };
+  const values = tensor.symmetric ? unpackSymmetric(tensor.values, rows) : tensor.values;
+  return { rows, columns, values };
+}
+
+/** Writes `factors/<layer>.{input,output,mean}.arrow`, one set a group. @throws DiskFullError */
+export async function writeFactorFiles(files: LayerFiles, factors: LayerFactors): Promise<void> {
+  const { layer, stem } = files;
+  for (const [group, blocks] of factors.groups.entries()) {
+    for (const kind of ['input', 'output', 'mean'] as const) {
+      await write(files, 'factors', matrixFileName(stem, layer.groups, group, kind), {
+        layer: layer.name,
+        ...words(files, kind),
+        ...matrixOf(blocks[kind]),
+        metadata: facts(files, group),
+      });
+    }
+  }
+}
+
+/** Writes `eigenvectors/<layer>.<operator>.arrow`, one row an eigenvector. @throws DiskFullError */
+export async function writeEigenvectors(
+  files: LayerFiles,
+  group: number,
+  operator: 'input' | 'output',
+  { values, vectors }: Eigenpairs,
+): Promise<void> {
+  const { layer, stem } = files;
+  const { what, normalisation } = words(files, operator);
+  await write(files, 'eigenvectors', matrixFileName(stem, layer.groups, group, operator), {
+    layer: layer.name,
+    what: `eigenvectors of the ${what}, one a row, largest eigenvalue first`,
+    normalisation: `unit length; the component of largest magnitude is positive; the matrix: ${normalisation}`,
+    rows: values.length,
+    columns: values.length,
+    values: vectors,
+    metadata: facts(files, group),
+  });
+}

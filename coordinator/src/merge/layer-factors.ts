@@ -1,0 +1,103 @@
+// Takes a layer's factors out of the merged sums: scaled, one set of matrices a group.
+import {
+  type BundleTensor,
+  encodeBundle,
+  KronlensError,
+  type ProgramOutput,
+} from '@kronlens/proto';
+
+/** The factors of one block; symmetric ones are packed upper triangles, row by row. */
+export interface GroupFactors {
+  /** E[x x^T], n x n. */
+  readonly input: BundleTensor;
+  /** E[M], m x m. */
+  readonly output: BundleTensor;
+  /** E[x], n. */
+  readonly mean: BundleTensor;
+}
+
+export interface LayerFactors {
+  readonly layer: string;
+  readonly groups: readonly GroupFactors[];
+  /** Mean input maps of the uses, by the name of the program's output; see planMeanGram. */
+  readonly meanMaps: ReadonlyMap<string, BundleTensor>;
+}
+
+/** quantity = scale * sum / samples. */
+function scaled(sum: BundleTensor, { scale }: ProgramOutput, samples: number): BundleTensor {
+  const factor = (scale === 0 ? 1 : scale) / samples;
+  return { ...sum, values: sum.values.map((value) => value * factor) };
+}
+
+function missing(what: string): KronlensError {
+  return new KronlensError(
+    'bad-task-result',
+    `the sums lack ${what}; coordinator and worker do not fit together`,
+  );
+}
+
+/** The sum over the data of a number for the whole model, for example 'loss'; undefined: not asked for. */
+export function totalOf(
+  sums: ReadonlyMap<string, BundleTensor>,
+  outputs: readonly ProgramOutput[],
+  kind: string,
+): number | undefined {
+  const output = outputs.find((candidate) => candidate.layer === '' && candidate.kind === kind);
+  return output && sums.get(output.name)?.values[0];
+}
+
+/**
+ * @param sums the merged bundle of the program that the layer is in
+ * @param outputs the program's
+ */
+export function layerFactors(
+  layer: { readonly name: string; readonly groups: number },
+  sums: ReadonlyMap<string, BundleTensor>,
+  outputs: readonly ProgramOutput[],
+  samples: number,
+): LayerFactors {
+  const own = outputs.filter((output) => output.layer === layer.name);
+  const take = (output: ProgramOutput): BundleTensor => {
+    const sum = sums.get(output.name);
+    if (sum === undefined) throw missing(`'${output.name}' of layer '${layer.name}'`);
+    return scaled(sum, output, samples);
+  };
+  const find = (kind: string, group: number): BundleTensor => {
+    const output = own.find((candidate) => candidate.kind === kind && candidate.group === group);
+    if (output === undefined) throw missing(`the ${kind} factor of layer '${layer.name}'`);
+    return take(output);
+  };
+  const groups = Array.from({ length: layer.groups }, (_, group) => ({
+    input: find('input', group),
+    output: find('output', group),
+    mean: find('mean', group),
+  }));
+  const maps = own.filter(({ kind }) => kind === 'mean_map');
+  return {
+    layer: layer.name,
+    groups,
+    meanMaps: new Map(maps.map((output) => [output.name, take(output)])),
+  };
+}
+
+/** The name of a group's tensor in the bundle of its layer. */
+export function factorName(kind: 'input' | 'output' | 'mean_gram', group: number): string {
+  return `g${group}.${kind}`;
+}
+
+/**
+ * The bundle that the layer's eigendecompositions read.
+ * @param meanGrams E[X] E[X]^T of each group, where they are wanted
+ */
+export function encodeLayerFactors(
+  { groups }: LayerFactors,
+  meanGrams: readonly BundleTensor[],
+): Uint8Array {
+  return encodeBundle([
+    ...groups.flatMap(({ input, output }, group) => [
+      { ...input, name: factorName('input', group) },
+      { ...output, name: factorName('output', group) },
+    ]),
+    ...meanGrams.map((gram, group) => ({ ...gram, name: factorName('mean_gram', group) })),
+  ]);
+}

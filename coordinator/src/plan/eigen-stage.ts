@@ -1,0 +1,81 @@
+// The eigendecompositions: one task a matrix, the largest first, results handled one at a time.
+import {
+  create,
+  decodeBundle,
+  EigenTaskSchema,
+  KronlensError,
+  type Task,
+  type TaskResult,
+  TaskSchema,
+  taskId,
+} from '@kronlens/proto';
+import type { Eigenpairs } from '../merge/eigenpairs.js';
+import { CODE_VERSION } from '../version.js';
+import type { Engine } from './engine.js';
+import { artifactOf } from './factor-stage.js';
+import type { StageProgress } from './stage-progress.js';
+
+/** One symmetric matrix to decompose. */
+export interface EigenJob {
+  readonly layer: string;
+  readonly group: number;
+  readonly operator: 'input' | 'output' | 'mean_gram';
+  /** Content id of the bundle, and the tensor in it. */
+  readonly bundle: string;
+  readonly tensor: string;
+  /** Rows of the matrix. */
+  readonly size: number;
+}
+
+/** The cost of a decomposition, in operations up to a constant. */
+export function eigenCost(size: number): number {
+  return size ** 3;
+}
+
+function eigenTask({ bundle, tensor, layer }: EigenJob): Task {
+  const value = create(EigenTaskSchema, { bundle, tensor, scale: 1, layer });
+  return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'eigen', value } });
+}
+
+async function readEigenpairs(engine: Engine, result: TaskResult): Promise<Eigenpairs> {
+  const bundle = decodeBundle(await engine.store.get(artifactOf(result, 'eigen')));
+  const values = bundle.get('eigenvalues')?.values;
+  const vectors = bundle.get('eigenvectors')?.values;
+  if (values === undefined || vectors === undefined)
+    throw new KronlensError('bad-task-result', 'an eigendecomposition lacks values or vectors');
+  return { values, vectors };
+}
+
+/**
+ * Decomposes all matrices.
+ * @param handle gets each result; only one is in memory at a time
+ * @param seen is told of every result, recorded ones included
+ */
+export async function runEigenStage(
+  engine: Engine,
+  jobs: readonly EigenJob[],
+  progress: StageProgress,
+  seen: (result: TaskResult) => void,
+  handle: (job: EigenJob, pairs: Eigenpairs) => Promise<void>,
+): Promise<void> {
+  const ordered = [...jobs].sort((a, b) => b.size - a.size);
+  const running = ordered.map(async (job) => {
+    const task = eigenTask(job);
+    const id = taskId(task);
+    progress.expect(id, 1);
+    const result = await engine.queue.submit(task);
+    progress.finish(id);
+    seen(result);
+    return { job, result };
+  });
+  // A failure refuses all the others too: they are looked at here so that none goes unnoticed.
+  const settled = Promise.allSettled(running);
+  try {
+    for (const next of running) {
+      const { job, result } = await next;
+      await handle(job, await readEigenpairs(engine, result));
+    }
+  } finally {
+    await settled;
+  }
+}

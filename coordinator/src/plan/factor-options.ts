@@ -1,0 +1,32 @@
+// Turns the options of an analysis into what the factor programs are built for.
+import type { ColumnKind, FactorOptions, LossName } from '../programs/index.js';
+import type { AnalysisOptions } from './options.js';
+import { UsageError } from './usage-error.js';
+
+function columnKind({ curvature, outputHessian, mcSamples }: AnalysisOptions): ColumnKind {
+  if (curvature === 'fisher-empirical') {
+    if (outputHessian === 'mc')
+      throw new UsageError(
+        '--output-hessian mc draws labels, --curvature fisher-empirical takes the true ones; give one of the two',
+      );
+    return { kind: 'empirical' };
+  }
+  return outputHessian === 'mc' ? { kind: 'mc', samples: mcSamples } : { kind: 'exact' };
+}
+
+/**
+ * @param labels whether the data have labels
+ * @throws UsageError for options that exclude each other, or need labels that are not there
+ */
+export function factorOptions(
+  options: AnalysisOptions,
+  loss: LossName,
+  labels: boolean,
+): FactorOptions {
+  const columns = columnKind(options);
+  if (columns.kind === 'empirical' && !labels)
+    throw new UsageError(
+      "--curvature fisher-empirical needs labels; add them to the data as 'y' or give --labels",
+    );
+  return { loss, columns, sharing: options.sharing, bias: options.bias, labels };
+}

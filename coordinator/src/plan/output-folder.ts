@@ -1,0 +1,109 @@
+// The folder that a run writes to: when it may be used, and what is tidied away.
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { BadInputError } from '@kronlens/proto';
+import {
+  difference,
+  RECORD_FILE,
+  type RunIdentity,
+  type RunRecord,
+  readRecord,
+} from './run-record.js';
+import { UsageError } from './usage-error.js';
+
+/** The subfolder of artifacts and recorded results; it is gone when the run is finished. */
+export const WORK_FOLDER = '.kronlens';
+const SUBFOLDERS = ['factors', 'eigenvectors'];
+const LEFTOVER = /\.\d+\.[0-9a-f]{8}\.tmp$/;
+
+/** What is in a folder that a run is to use. */
+export interface OutputFolder {
+  readonly path: string;
+  /** The run that `--resume` is to go on with; undefined for a new one. */
+  readonly previous: RunRecord | undefined;
+  /** The folder was not there before. */
+  readonly isNew: boolean;
+}
+
+async function entries(path: string): Promise<string[] | undefined> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    if (code === 'ENOTDIR')
+      throw new UsageError(`--out ${path} is a file or lies below one; give a folder`);
+    throw error;
+  }
+}
+
+/**
+ * Looks at the folder; nothing is written.
+ * @throws UsageError when it is not empty without `resume`, or holds something else than a run
+ */
+export async function inspectOutputFolder(path: string, resume: boolean): Promise<OutputFolder> {
+  const found = await entries(path);
+  const held = (found ?? []).filter((name) => !LEFTOVER.test(name));
+  if (held.length === 0) return { path, previous: undefined, isNew: found === undefined };
+  const previous = held.includes(RECORD_FILE) ? await readRecord(path) : undefined;
+  if (!resume) {
+    const remedy =
+      previous === undefined
+        ? 'give another folder'
+        : previous.status === 'finished'
+          ? 'it holds a finished run; give another folder'
+          : 'it holds an unfinished run; add --resume to finish it, or give another folder';
+    throw new UsageError(`--out ${path} is not empty: ${remedy}`);
+  }
+  if (previous === undefined)
+    throw new UsageError(`--resume: ${path} holds no run (it has no ${RECORD_FILE})`);
+  return { path, previous, isNew: false };
+}
+
+/** @throws UsageError when the folder's run is another one than the wanted one */
+export function requireSameRun(folder: OutputFolder, wanted: RunIdentity): void {
+  const other = folder.previous && difference(folder.previous, wanted);
+  if (other !== undefined)
+    throw new UsageError(
+      `--resume: ${folder.path} holds another run: ${other}; give the same again, or another --out`,
+    );
+}
+
+/** Makes the folder and its subfolders and removes what killed processes left half-written. */
+export async function prepareOutputFolder(path: string): Promise<void> {
+  try {
+    for (const name of SUBFOLDERS) await mkdir(join(path, name), { recursive: true });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw cause;
+    throw new BadInputError('not-writable', `--out ${path} cannot be written to`, {}, cause);
+  }
+  for (const folder of [path, ...SUBFOLDERS.map((name) => join(path, name))]) {
+    for (const name of (await entries(folder)) ?? [])
+      if (LEFTOVER.test(name)) await rm(join(folder, name), { force: true });
+  }
+}
+
+/** Removes the artifacts of a finished run, and subfolders that stayed empty. */
+export async function tidyOutputFolder(path: string): Promise<void> {
+  await rm(join(path, WORK_FOLDER), { recursive: true, force: true });
+  await removeEmpty(path);
+}
+
+async function removeEmpty(path: string): Promise<void> {
+  for (const name of SUBFOLDERS) {
+    const folder = join(path, name);
+    if ((await entries(folder))?.length === 0) await rmdir(folder);
+  }
+}
+
+/**
+ * Takes back what a run has put there before it had any result: for input that turned out to be bad,
+ * so that the corrected command finds the folder as it was.
+ */
+export async function withdrawOutputFolder({ path, isNew }: OutputFolder): Promise<void> {
+  await rm(join(path, WORK_FOLDER), { recursive: true, force: true });
+  await removeEmpty(path);
+  await rm(join(path, RECORD_FILE), { force: true });
+  if (isNew && (await entries(path))?.length === 0) await rmdir(path);
+}

@@ -1,0 +1,50 @@
+// Adds up the progress of the tasks of one stage, so that a bar moves while long tasks run.
+import type { Progress } from '@kronlens/proto';
+import type { ProgressSink } from './progress-sink.js';
+
+/** One stage: tasks with weights in the stage's unit. */
+export class StageProgress {
+  readonly #sink: ProgressSink;
+  readonly #weights = new Map<string, number>();
+  readonly #running = new Map<string, number>();
+  #finished = 0;
+
+  /** @param sink is told of the stage's begin; call `end` when it is over */
+  constructor(sink: ProgressSink, stage: string, total: number, unit: string) {
+    this.#sink = sink;
+    sink.begin(stage, total, unit);
+  }
+
+  /** A task is submitted whose completion is worth `weight` units. */
+  expect(taskId: string, weight: number): void {
+    this.#weights.set(taskId, weight);
+  }
+
+  /** A running task said how far it is; tasks of other stages are ignored. */
+  partial({ taskId, done, total }: Progress): void {
+    const weight = this.#weights.get(taskId);
+    if (weight === undefined || total === 0n) return;
+    this.#running.set(taskId, weight * Math.min(1, Number(done) / Number(total)));
+    this.#show();
+  }
+
+  /** A task is done, computed or found recorded. */
+  finish(taskId: string): void {
+    const weight = this.#weights.get(taskId);
+    if (weight === undefined) return;
+    this.#weights.delete(taskId);
+    this.#running.delete(taskId);
+    this.#finished += weight;
+    this.#show();
+  }
+
+  end(): void {
+    this.#sink.end();
+  }
+
+  #show(): void {
+    let done = this.#finished;
+    for (const part of this.#running.values()) done += part;
+    this.#sink.update(Math.floor(done));
+  }
+}
