@@ -19,8 +19,8 @@ export interface GroupFactors {
 export interface LayerFactors {
   readonly layer: string;
   readonly groups: readonly GroupFactors[];
-  /** Mean input maps of the uses, by the name of the program's output; see planMeanGram. */
-  readonly meanMaps: ReadonlyMap<string, BundleTensor>;
+  /** Mean input maps, one a use of the layer; none where the mean input is a plain vector. */
+  readonly meanMaps: readonly BundleTensor[];
 }
 
 /** quantity = scale * sum / samples. */
@@ -72,12 +72,9 @@ export function layerFactors(
     output: find('output', group),
     mean: find('mean', group),
   }));
-  const maps = own.filter(({ kind }) => kind === 'mean_map');
-  return {
-    layer: layer.name,
-    groups,
-    meanMaps: new Map(maps.map((output) => [output.name, take(output)])),
-  };
+  // Their `group` is the index of the use.
+  const maps = own.filter(({ kind }) => kind === 'mean_map').sort((a, b) => a.group - b.group);
+  return { layer: layer.name, groups, meanMaps: maps.map(take) };
 }
 
 /** The name of a group's tensor in the bundle of its layer. */

@@ -25,7 +25,7 @@ export class BlockedLayersError extends BadInputError {
       others.length === 0
         ? 'no other layer is left to analyse'
         : `--skip-unsupported analyses the other ${others.length === 1 ? 'layer' : 'layers'} (${names(others)})`;
-    super('unsupported-op', `${model}: ${reason}, blocks ${layers}; ${remedy}`);
+    super('unsupported-op', `${model}: ${reason} blocks ${layers}; ${remedy}`);
   }
 }
 
@@ -37,7 +37,7 @@ function names(layers: readonly { readonly name: string }[]): string {
 }
 
 /**
- * @param model the model's file, for messages
+ * @param model the model's file, for messages, like `opset`
  * @throws UsageError for a pattern that matches no layer
  * @throws BlockedLayersError for an unsupported op unless it may be skipped
  * @throws BadInputError when no layer is left
@@ -45,6 +45,7 @@ function names(layers: readonly { readonly name: string }[]): string {
 export function chooseLayers(
   model: string,
   { layers, skipped, unsupported }: Discovery,
+  opset: number,
   choice: LayerChoice,
 ): ChosenLayers {
   const all = [...layers, ...skipped];
@@ -67,7 +68,12 @@ export function chooseLayers(
   for (const { op, node, blocks } of unsupported) {
     const blocked = blocks.filter((name) => selected.includes(name));
     if (blocked.length === 0 || (choice.skipUnsupported && chosen.length > 0)) continue;
-    throw new BlockedLayersError(model, `unsupported op ${op} in node '${node}'`, blocked, chosen);
+    throw new BlockedLayersError(
+      model,
+      `unsupported op ${op} in node '${node}' (opset ${opset})`,
+      blocked,
+      chosen,
+    );
   }
   const refused = skipped.filter(isSelected);
   if (chosen.length === 0) {

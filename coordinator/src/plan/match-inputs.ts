@@ -7,14 +7,8 @@ import {
   ElementType,
 } from '@kronlens/proto';
 import type { DType } from '../graph/index.js';
+import type { ModelInput, OpenedInput } from '../programs/index.js';
 import { dtypeOf } from './element-types.js';
-
-/** An input of the model; `shape` is that of one sample. */
-export interface ModelInput {
-  readonly name: string;
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-}
 
 export interface MatchedInputs {
   /** One array per input of the model, named after it. */
@@ -47,22 +41,29 @@ export function typeName(array: DataArray): string {
   return dtypeOf(array.type) ?? 'unknown';
 }
 
-export function formatDimensions(shape: readonly number[]): string {
-  return `[${shape.join(', ')}]`;
+/** For people: `[1, 28, 28]`, a size that is left open as `?`. */
+export function formatDimensions(shape: readonly (number | null)[]): string {
+  return `[${shape.map((size) => size ?? '?').join(', ')}]`;
 }
 
 const elements = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1);
 
+type Shape = readonly (number | null)[];
+
 /**
  * Whether rows of one shape hold the values of another in the same order beyond doubt: equal up to
- * axes of size 1 (MNIST's [28, 28] for [1, 28, 28]), or one of them is flat.
+ * axes of size 1 (MNIST's [28, 28] for [1, 28, 28]), or one of them is flat. A size that the model
+ * leaves open fits any.
  */
-function sameRows(stored: readonly number[], wanted: readonly number[]): boolean {
-  const [a, b] = [stored, wanted].map((shape) => shape.filter((size) => size !== 1)) as [
-    number[],
-    number[],
-  ];
-  if (a.length === b.length && a.every((size, axis) => size === b[axis])) return true;
+function sameRows(stored: readonly number[], wanted: Shape): boolean {
+  const fits = (a: readonly number[], b: Shape) =>
+    a.length === b.length && a.every((size, axis) => size === (b[axis] ?? size));
+  if (fits(stored, wanted)) return true;
+  if (wanted.includes(null)) return false;
+  const [a, b] = [stored, wanted as readonly number[]].map((shape) =>
+    shape.filter((size) => size !== 1),
+  ) as [number[], number[]];
+  if (fits(a, b)) return true;
   return (a.length <= 1 || b.length <= 1) && elements(a) === elements(b);
 }
 
@@ -105,9 +106,14 @@ function byShape(input: ModelInput, free: readonly DataArray[], file: string): D
   );
 }
 
-function pick(inputs: readonly ModelInput[], arrays: readonly DataArray[], file: string) {
+/** @throws BadInputError */
+function pick<Input extends ModelInput>(
+  inputs: readonly Input[],
+  arrays: readonly DataArray[],
+  file: string,
+): ReadonlyMap<Input, DataArray> {
   const named = new Map(arrays.map((array) => [array.name, array]));
-  const chosen = new Map<ModelInput, DataArray>();
+  const chosen = new Map<Input, DataArray>();
   for (const input of inputs) {
     const array = named.get(input.name);
     if (array !== undefined) chosen.set(input, array);
@@ -122,7 +128,27 @@ function pick(inputs: readonly ModelInput[], arrays: readonly DataArray[], file:
       open.length === 1 ? (named.get('x') ?? (free.length === 1 ? free[0] : undefined)) : undefined;
     chosen.set(input, lone ?? byShape(input, free, file));
   }
+  for (const [input, array] of chosen) {
+    const reason = misfit(array, input);
+    if (reason !== undefined) throw new BadInputError('bad-data', `${file}: ${reason}`);
+  }
   return chosen;
+}
+
+/**
+ * The shape of one sample of each input, sizes that the model leaves open taken from the data.
+ * @param arrays of the data file, without the labels
+ * @throws BadInputError when an input finds no array, or one of another shape or type
+ */
+export function sampleShapes(
+  inputs: readonly ModelInput[],
+  arrays: readonly DataArray[],
+  file: string,
+): ReadonlyMap<string, readonly number[]> {
+  const shapes = new Map<string, readonly number[]>();
+  for (const [input, array] of pick(inputs, arrays, file))
+    if (input.shape.includes(null)) shapes.set(input.name, sampleShape(array));
+  return shapes;
 }
 
 /**
@@ -132,7 +158,7 @@ function pick(inputs: readonly ModelInput[], arrays: readonly DataArray[], file:
  * @throws BadInputError when an input finds no array, or one of another shape, type or sample count
  */
 export function matchInputs(
-  inputs: readonly ModelInput[],
+  inputs: readonly OpenedInput[],
   arrays: readonly DataArray[],
   scale: number | undefined,
   file: string,
@@ -143,8 +169,6 @@ export function matchInputs(
   for (const input of inputs) {
     const array = chosen.get(input);
     if (array === undefined) throw new Error(`input '${input.name}' was not matched`);
-    const reason = misfit(array, input);
-    if (reason !== undefined) throw new BadInputError('bad-data', `${file}: ${reason}`);
     const shape = sampleShape(array);
     if (formatDimensions(shape) !== formatDimensions(input.shape))
       notes.push(

@@ -1,7 +1,7 @@
 // The folder that a run writes to: when it may be used, and what is tidied away.
 import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BadInputError } from '@kronlens/proto';
+import { BadInputError, DiskFullError, isDiskFull } from '@kronlens/proto';
 import {
   difference,
   RECORD_FILE,
@@ -74,6 +74,7 @@ export async function prepareOutputFolder(path: string): Promise<void> {
   try {
     for (const name of SUBFOLDERS) await mkdir(join(path, name), { recursive: true });
   } catch (cause) {
+    if (isDiskFull(cause)) throw new DiskFullError(path, cause);
     const { code } = cause as NodeJS.ErrnoException;
     if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw cause;
     throw new BadInputError('not-writable', `--out ${path} cannot be written to`, {}, cause);
@@ -98,12 +99,16 @@ async function removeEmpty(path: string): Promise<void> {
 }
 
 /**
- * Takes back what a run has put there before it had any result: for input that turned out to be bad,
- * so that the corrected command finds the folder as it was.
+ * Takes back what a run has put there, unless it has written results already: for input that turned
+ * out to be bad, so that the corrected command finds the folder as it was.
+ * @returns whether the folder is as it was
  */
-export async function withdrawOutputFolder({ path, isNew }: OutputFolder): Promise<void> {
-  await rm(join(path, WORK_FOLDER), { recursive: true, force: true });
+export async function withdrawOutputFolder({ path, isNew }: OutputFolder): Promise<boolean> {
   await removeEmpty(path);
-  await rm(join(path, RECORD_FILE), { force: true });
-  if (isNew && (await entries(path))?.length === 0) await rmdir(path);
+  const ours = [WORK_FOLDER, RECORD_FILE];
+  const held = (await entries(path)) ?? [];
+  if (held.some((name) => !ours.includes(name))) return false;
+  for (const name of ours) await rm(join(path, name), { recursive: true, force: true });
+  if (isNew) await rmdir(path);
+  return true;
 }

@@ -1,29 +1,22 @@
-// Opens the data of a run through a task and matches them to the model.
+// The data of a run: describes the files through tasks and matches their arrays to the model.
 import {
   BadInputError,
   create,
   type DataArray,
   DescribeDataTaskSchema,
-  type Task,
   TaskSchema,
 } from '@kronlens/proto';
-import type { LossName } from '../programs/index.js';
+import type { LossName, ModelInput, OpenedModel } from '../programs/index.js';
 import { CODE_VERSION } from '../version.js';
-import { type ModelInput, matchInputs } from './match-inputs.js';
+import { matchInputs, sampleShapes } from './match-inputs.js';
 import { checkLabels, labelsOfFile, splitLabels } from './match-labels.js';
 import type { Queue } from './queue.js';
 
+/** Files of a run, as the user names them. */
 export interface DataRequest {
   readonly data: string;
   /** A file of labels of its own. */
   readonly labels: string | undefined;
-  readonly scale: number | undefined;
-  /** The first so many samples; undefined: all. */
-  readonly samples: number | undefined;
-  readonly inputs: readonly ModelInput[];
-  readonly loss: LossName;
-  /** Outputs of the model for one sample. */
-  readonly outputs: number;
 }
 
 export interface RunData {
@@ -35,40 +28,72 @@ export interface RunData {
   readonly notes: readonly string[];
 }
 
-/** @throws the executor's error when the file cannot be read or is of no known format */
-async function describe(queue: Queue, path: string): Promise<readonly DataArray[]> {
-  const value = create(DescribeDataTaskSchema, { paths: [path] });
-  const task: Task = create(TaskSchema, {
-    codeVersion: CODE_VERSION,
-    kind: { case: 'describeData', value },
-  });
-  return (await queue.submit(task)).arrays;
-}
+/** Opens the files when they are first needed. */
+export class DataSource {
+  readonly #queue: Queue;
+  readonly #request: DataRequest;
+  readonly #described = new Map<string, Promise<readonly DataArray[]>>();
 
-/** @throws BadInputError when the data do not fit the model or the loss */
-export async function openRunData(queue: Queue, request: DataRequest): Promise<RunData> {
-  const { data, inputs, loss, outputs } = request;
-  const split = splitLabels(
-    await describe(queue, data),
-    inputs.map(({ name }) => name),
-  );
-  const labels =
-    request.labels === undefined
-      ? split.labels
-      : labelsOfFile(await describe(queue, request.labels), request.labels);
-  const matched = matchInputs(inputs, split.rest, request.scale, data);
-  const available = matched.samples;
-  const samples = request.samples ?? available;
-  if (samples > available)
-    throw new BadInputError(
-      'too-few-samples',
-      `--samples ${samples} is more than the ${available} samples of ${data}`,
-    );
-  const checked = labels && checkLabels(labels, loss, outputs, available);
-  return {
-    arrays: checked === undefined ? matched.arrays : [...matched.arrays, checked],
-    hasLabels: checked !== undefined,
-    samples,
-    notes: matched.notes,
-  };
+  constructor(queue: Queue, request: DataRequest) {
+    this.#queue = queue;
+    this.#request = request;
+  }
+
+  /** @throws the executor's error when the file cannot be read or is of no known format */
+  #describe(path: string): Promise<readonly DataArray[]> {
+    const known = this.#described.get(path);
+    if (known !== undefined) return known;
+    const value = create(DescribeDataTaskSchema, { paths: [path] });
+    const task = create(TaskSchema, {
+      codeVersion: CODE_VERSION,
+      kind: { case: 'describeData', value },
+    });
+    const described = this.#queue.submit(task).then(({ arrays }) => arrays);
+    this.#described.set(path, described);
+    return described;
+  }
+
+  async #split(inputs: readonly { readonly name: string }[]) {
+    const names = inputs.map(({ name }) => name);
+    return splitLabels(await this.#describe(this.#request.data), names);
+  }
+
+  /** Shapes of samples for the inputs whose sizes the model leaves open. @throws BadInputError */
+  async sampleShapes(inputs: readonly ModelInput[]) {
+    if (!inputs.some(({ shape }) => shape.includes(null)))
+      return new Map<string, readonly number[]>();
+    return sampleShapes(inputs, (await this.#split(inputs)).rest, this.#request.data);
+  }
+
+  /**
+   * @param options the scale of input values, and the first so many samples
+   * @throws BadInputError when the data do not fit the model or the loss
+   */
+  async match(
+    model: OpenedModel,
+    loss: LossName,
+    options: { readonly scale: number | undefined; readonly samples: number | undefined },
+  ): Promise<RunData> {
+    const { data, labels: labelFile } = this.#request;
+    const split = await this.#split(model.inputs);
+    const labels =
+      labelFile === undefined
+        ? split.labels
+        : labelsOfFile(await this.#describe(labelFile), labelFile);
+    const matched = matchInputs(model.inputs, split.rest, options.scale, data);
+    const available = matched.samples;
+    const samples = options.samples ?? available;
+    if (samples > available)
+      throw new BadInputError(
+        'too-few-samples',
+        `--samples ${samples} is more than the ${available} samples of ${data}`,
+      );
+    const checked = labels && checkLabels(labels, loss, model.logits.outputs, available);
+    return {
+      arrays: checked === undefined ? matched.arrays : [...matched.arrays, checked],
+      hasLabels: checked !== undefined,
+      samples,
+      notes: matched.notes,
+    };
+  }
 }

@@ -1,0 +1,120 @@
+// Collects a layer's eigenvalues as its decompositions come in, and makes its rows and its summary.
+import type { SpectrumRow, StructureRow } from '@kronlens/proto';
+import type { Layer } from '../layers/index.js';
+import type { LayerSummary } from '../report/summary.js';
+import { alignment, type Eigenpairs, spectralRatio, topEigenvector } from './eigenpairs.js';
+import { operatorName } from './factor-files.js';
+import { kroneckerSpectrum } from './kronecker-spectrum.js';
+
+/** What is known of one block. */
+interface Block {
+  input?: Float64Array;
+  output?: Float64Array;
+  topInput?: Float64Array;
+  /** The direction of E[x]; of E[X], its first left singular vector. */
+  mean: Float64Array | undefined;
+}
+
+const average = (values: readonly (number | null)[]): number | null => {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+};
+
+/** The two largest of several descending lists. */
+function topTwo(lists: readonly (Float64Array | undefined)[]): [number | null, number | null] {
+  const heads = lists.flatMap((list) => Array.from(list?.subarray(0, 2) ?? []));
+  heads.sort((a, b) => b - a);
+  return [heads[0] ?? null, heads[1] ?? null];
+}
+
+export class LayerSpectra {
+  readonly layer: Layer;
+  readonly #blocks: Block[];
+
+  /** @param means E[x] of each group; undefined where the direction comes from a mean Gram matrix */
+  constructor(layer: Layer, means: readonly (Float64Array | undefined)[]) {
+    this.layer = layer;
+    this.#blocks = Array.from({ length: layer.groups }, (_, group) => ({ mean: means[group] }));
+  }
+
+  /** Keeps the eigenvalues, and of the vectors only what the measures need. */
+  add(group: number, operator: 'input' | 'output' | 'mean_gram', pairs: Eigenpairs): void {
+    const block = this.#blocks[group];
+    if (block === undefined) throw new Error(`layer '${this.layer.name}' has no group ${group}`);
+    if (operator === 'mean_gram') {
+      // A zero matrix has no direction, whatever its eigenvectors say.
+      if ((pairs.values[0] ?? 0) > 0) block.mean = topEigenvector(pairs);
+      return;
+    }
+    block[operator] = pairs.values.slice();
+    if (operator === 'input') block.topInput = topEigenvector(pairs);
+  }
+
+  /** lambda_1 / lambda_2 of E[x x^T], the mean over groups. */
+  get spectralRatio(): number | null {
+    return average(this.#blocks.map(({ input }) => (input ? spectralRatio(input) : null)));
+  }
+
+  /** (v_1 . E[x] / ||E[x]||)^2, the mean over groups. */
+  get meanAlignment(): number | null {
+    return average(
+      this.#blocks.map(({ topInput, mean }) =>
+        topInput && mean ? alignment(topInput, mean) : null,
+      ),
+    );
+  }
+
+  /** The largest eigenvalues of E[M] (x) E[x x^T]; none before both factors are decomposed. */
+  #kronecker(top: number): readonly number[] {
+    const blocks = this.#blocks.flatMap(({ input, output }) =>
+      input && output ? [{ input, output }] : [],
+    );
+    if (blocks.length < this.#blocks.length) return [];
+    return kroneckerSpectrum(blocks, top).map(({ value }) => value);
+  }
+
+  /** Rows of spectra.arrow: all eigenvalues of the factors, the `top` largest of their product. */
+  spectrumRows(top: number): SpectrumRow[] {
+    const { name, groups } = this.layer;
+    const rows = (operator: string, values: ArrayLike<number>): SpectrumRow[] =>
+      Array.from(values, (eigenvalue, index) => ({
+        layer: name,
+        operator,
+        index,
+        eigenvalue,
+        residual: null,
+        converged: true,
+      }));
+    const factors = this.#blocks.flatMap(({ input, output }, group) => [
+      ...rows(operatorName(groups, group, 'input'), input ?? []),
+      ...rows(operatorName(groups, group, 'output'), output ?? []),
+    ]);
+    return [...factors, ...rows('kron', this.#kronecker(top))];
+  }
+
+  /** Rows of structure.arrow. A measure that is not defined has no row. */
+  structureRows(): StructureRow[] {
+    const measures = [
+      ['mean_alignment', this.meanAlignment],
+      ['spectral_ratio', this.spectralRatio],
+    ] as const;
+    return measures.flatMap(([measure, value]) =>
+      value === null ? [] : [{ layer: this.layer.name, measure, k: null, value }],
+    );
+  }
+
+  summary(): LayerSummary {
+    const { name, outDim, inDim, groups } = this.layer;
+    return {
+      layer: name,
+      outDim,
+      inDim,
+      groups,
+      input: topTwo(this.#blocks.map(({ input }) => input)),
+      output: topTwo(this.#blocks.map(({ output }) => output)),
+      spectralRatio: this.spectralRatio,
+      meanAlignment: this.meanAlignment,
+      kronecker: this.#kronecker(1)[0] ?? null,
+    };
+  }
+}

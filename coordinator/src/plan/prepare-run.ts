@@ -1,0 +1,78 @@
+// Everything that is checked and decided before a run writes anything: model, data, layers, options.
+import type { Layer } from '../layers/index.js';
+import {
+  checkLoss,
+  defaultLoss,
+  type FactorOptions,
+  type OpenedModel,
+  openModel,
+} from '../programs/index.js';
+import { VERSION } from '../version.js';
+import { chooseLayers } from './choose-layers.js';
+import { dtypeOf } from './element-types.js';
+import type { Engine } from './engine.js';
+import { factorOptions } from './factor-options.js';
+import type { AnalysisOptions, ExecutionOptions } from './options.js';
+import { DataSource, type RunData } from './run-data.js';
+import { type RunIdentity, recordOptions } from './run-record.js';
+
+export interface AnalysisRequest {
+  readonly options: AnalysisOptions;
+  readonly execution: ExecutionOptions;
+}
+
+export interface PreparedRun {
+  readonly model: OpenedModel;
+  readonly data: RunData;
+  readonly layers: readonly Layer[];
+  readonly skipped: readonly {
+    readonly name: string;
+    readonly op: string;
+    readonly reason: string;
+  }[];
+  readonly factorOptions: FactorOptions;
+  readonly identity: RunIdentity;
+  readonly warnings: readonly string[];
+}
+
+function identityOf(
+  { options }: AnalysisRequest,
+  model: OpenedModel,
+  { arrays }: RunData,
+): RunIdentity {
+  return {
+    version: VERSION,
+    model: { path: model.path, sha256: model.sha256 },
+    data: arrays.map(({ name, path, member, type, shape, sha256 }) => ({
+      name,
+      path,
+      member,
+      type: dtypeOf(type) ?? 'unknown',
+      shape: shape.map(Number),
+      sha256,
+    })),
+    options: recordOptions(options),
+  };
+}
+
+/** @throws BadInputError, UsageError: whatever is wrong with model, data, layers or options */
+export async function prepareRun(request: AnalysisRequest, engine: Engine): Promise<PreparedRun> {
+  const { options, execution } = request;
+  const source = new DataSource(engine.queue, execution);
+  const model = await openModel(execution.model, engine.evaluator, {
+    sampleShapes: (inputs) => source.sampleShapes(inputs),
+  });
+  const loss = options.loss ?? defaultLoss(model.logits.outputs);
+  checkLoss(loss, model.logits.outputs);
+  const chosen = chooseLayers(execution.model, model.layers, model.opset, options);
+  const data = await source.match(model, loss, options);
+  return {
+    model,
+    data,
+    layers: chosen.layers,
+    skipped: chosen.skipped.map(({ name, op, reason }) => ({ name, op, reason })),
+    factorOptions: factorOptions(options, loss, data.hasLabels),
+    identity: identityOf(request, model, data),
+    warnings: [...model.notes, ...data.notes, ...chosen.warnings],
+  };
+}

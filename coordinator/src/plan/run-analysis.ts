@@ -1,0 +1,136 @@
+// Runs an analysis from end to end: checks, one pass over the data, decompositions, result files.
+import { CancelledError, DiskFullError, KronlensError } from '@kronlens/proto';
+import { planFactors } from '../programs/index.js';
+import type { RunSummary } from '../report/summary.js';
+import type { Engine } from './engine.js';
+import { type FactorStage, runFactorStage } from './factor-stage.js';
+import {
+  inspectOutputFolder,
+  type OutputFolder,
+  prepareOutputFolder,
+  requireSameRun,
+  tidyOutputFolder,
+  withdrawOutputFolder,
+} from './output-folder.js';
+import { type AnalysisRequest, type PreparedRun, prepareRun } from './prepare-run.js';
+import type { ProgressSink } from './progress-sink.js';
+import { RunKeeper } from './run-keeper.js';
+import type { RunRecord } from './run-record.js';
+import { StageProgress } from './stage-progress.js';
+import { ResultWriter } from './write-results.js';
+
+export interface AnalysisOutcome {
+  readonly record: RunRecord;
+  /** The folder held the finished run already; nothing was done. */
+  readonly wasFinished: boolean;
+}
+
+/**
+ * @throws UsageError, BadInputError and other KronlensErrors; CancelledError when interrupted.
+ *   The result folder then says in run.json that the run is not finished, and can be resumed.
+ */
+export async function runAnalysis(
+  request: AnalysisRequest,
+  engine: Engine,
+  progress: ProgressSink,
+): Promise<AnalysisOutcome> {
+  const { options, execution } = request;
+  const folder = await inspectOutputFolder(execution.out, execution.resume);
+  const prepared = await prepareRun(request, engine);
+  requireSameRun(folder, prepared.identity);
+  if (folder.previous?.status === 'finished') {
+    await tidyOutputFolder(folder.path);
+    return { record: folder.previous, wasFinished: true };
+  }
+  for (const warning of prepared.warnings) progress.note(`warning: ${warning}`);
+  const { model, layers, factorOptions, data } = prepared;
+  const plan = await planFactors(model, layers, factorOptions, {
+    samples: data.samples,
+    batch: options.batch,
+    memoryBytes: options.memoryBytes,
+  });
+  const keeper = new RunKeeper(folder, request, prepared, plan);
+  try {
+    await prepareOutputFolder(folder.path);
+    await keeper.begin();
+    const stage = {
+      plan,
+      arrays: data.arrays,
+      samples: data.samples,
+      seed: options.seed,
+      shard: execution.shard,
+    };
+    const record = await runStages(request, prepared, stage, engine, keeper, progress);
+    await tidyOutputFolder(folder.path);
+    return { record, wasFinished: false };
+  } catch (error) {
+    progress.end();
+    // Running tasks may still store results.
+    await engine.queue.idle();
+    await leave(folder, keeper, error);
+    throw error;
+  }
+}
+
+async function runStages(
+  { options, execution }: AnalysisRequest,
+  prepared: PreparedRun,
+  stage: FactorStage,
+  engine: Engine,
+  keeper: RunKeeper,
+  progress: ProgressSink,
+): Promise<RunRecord> {
+  const { seen } = keeper;
+  const during = async <T>(
+    name: string,
+    total: number,
+    unit: string,
+    work: (shown: StageProgress) => Promise<T>,
+  ): Promise<T> => {
+    const shown = new StageProgress(progress, name, total, unit);
+    engine.onProgress((report) => shown.partial(report));
+    const result = await keeper.timed(name, () => work(shown));
+    shown.end();
+    return result;
+  };
+  const passes = stage.plan.programs.length;
+  const merged = await during('factors', stage.samples * passes, 'samples', (shown) =>
+    runFactorStage(engine, stage, shown, seen),
+  );
+  const writer = new ResultWriter(engine, prepared, options, execution.out);
+  await keeper.timed('write', () => writer.writeFactors(merged));
+  if (writer.matrices > 0)
+    await during('eigen', writer.matrices, 'matrices', (shown) =>
+      writer.writeEigenpairs(shown, seen),
+    );
+  await writer.writeTables();
+  return await keeper.finish(writer.findings());
+}
+
+/** Leaves the folder as it should be after an error. */
+async function leave(folder: OutputFolder, keeper: RunKeeper, error: unknown): Promise<void> {
+  if (error instanceof CancelledError) return;
+  const badInput = error instanceof KronlensError && error.badInput;
+  const withdrawn =
+    badInput &&
+    !(error instanceof DiskFullError) &&
+    folder.previous === undefined &&
+    (await withdrawOutputFolder(folder));
+  if (!withdrawn) await keeper.fail(error);
+}
+
+/** What the command line shows at the end. */
+export function summaryOf(record: RunRecord, out: string): RunSummary {
+  return {
+    model: record.model.path,
+    out,
+    samples: record.resolved.samples,
+    lossName: record.resolved.loss,
+    loss: record.loss,
+    accuracy: record.accuracy,
+    elapsedMs: record.timings.totalMs,
+    layers: record.layers,
+    skipped: record.skipped,
+    warnings: record.warnings,
+  };
+}

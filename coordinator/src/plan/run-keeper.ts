@@ -1,0 +1,115 @@
+// Keeps run.json: what is known at the start, what comes in, how the run ends.
+import { KronlensError, type TaskResult } from '@kronlens/proto';
+import { normalisations } from '../merge/normalisation.js';
+import type { FactorPlan } from '../programs/index.js';
+import { VERSION } from '../version.js';
+import type { OutputFolder } from './output-folder.js';
+import type { AnalysisRequest, PreparedRun } from './prepare-run.js';
+import { RECORD_FORMAT, type RunRecord, writeRecord } from './run-record.js';
+
+/** What a run finds out, beside its files. */
+export type Findings = Pick<RunRecord, 'loss' | 'accuracy' | 'layers'>;
+
+const NOTHING: Findings = { loss: null, accuracy: null, layers: [] };
+
+/** Writes the record of one run as it goes along. */
+export class RunKeeper {
+  readonly #folder: OutputFolder;
+  readonly #request: AnalysisRequest;
+  readonly #prepared: PreparedRun;
+  readonly #plan: FactorPlan;
+  readonly #startedMs = performance.now();
+  readonly #started = new Date().toISOString();
+  readonly #stagesMs: Record<string, number> = {};
+  readonly #hardware = new Map<string, Readonly<Record<string, string>>>();
+
+  constructor(
+    folder: OutputFolder,
+    request: AnalysisRequest,
+    prepared: PreparedRun,
+    plan: FactorPlan,
+  ) {
+    this.#folder = folder;
+    this.#request = request;
+    this.#prepared = prepared;
+    this.#plan = plan;
+  }
+
+  /** Notes what computed a task. */
+  readonly seen = ({ hardware }: TaskResult): void => {
+    const sorted = Object.entries(hardware).sort(([a], [b]) => (a < b ? -1 : 1));
+    if (sorted.length > 0) this.#hardware.set(JSON.stringify(sorted), Object.fromEntries(sorted));
+  };
+
+  /** Runs a stage and notes how long it took. */
+  async timed<T>(stage: string, work: () => Promise<T>): Promise<T> {
+    const start = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#stagesMs[stage] = Math.round(performance.now() - start);
+    }
+  }
+
+  /** @throws DiskFullError */
+  async begin(): Promise<void> {
+    await writeRecord(this.#folder.path, this.#record('running', NOTHING));
+  }
+
+  /** @throws DiskFullError */
+  async finish(findings: Findings): Promise<RunRecord> {
+    const record = this.#record('finished', findings);
+    await writeRecord(this.#folder.path, record);
+    return record;
+  }
+
+  /** Says in the record that the run failed; the error itself matters more than a full disk. */
+  async fail(error: unknown): Promise<void> {
+    const message = error instanceof Error ? error.message : String(error);
+    const record = { ...this.#record('failed', NOTHING), error: message };
+    await writeRecord(this.#folder.path, record).catch((cause: unknown) => {
+      if (!(cause instanceof KronlensError)) throw cause;
+    });
+  }
+
+  #record(status: RunRecord['status'], findings: Findings): RunRecord {
+    const { options, execution } = this.#request;
+    const { model, data, factorOptions, identity, skipped, warnings } = this.#prepared;
+    const { previous } = this.#folder;
+    return {
+      format: RECORD_FORMAT,
+      status,
+      ...identity,
+      opset: model.opset,
+      outputs: model.logits.outputs,
+      resolved: {
+        loss: factorOptions.loss,
+        samples: data.samples,
+        batch: this.#plan.batch,
+        programs: this.#plan.programs.length,
+      },
+      seeds: {
+        seed: options.seed,
+        use:
+          factorOptions.columns.kind === 'mc'
+            ? 'labels drawn from the predictions, by sample index'
+            : 'not used',
+      },
+      normalisations: normalisations(factorOptions),
+      skipped,
+      warnings,
+      versions: { kronlens: VERSION, node: process.version },
+      hardware: [...this.#hardware.keys()].sort().map((key) => this.#hardware.get(key) ?? {}),
+      ...findings,
+      timings: {
+        started: previous?.timings.started ?? this.#started,
+        finished: status === 'finished' ? new Date().toISOString() : null,
+        resumed: previous === undefined ? 0 : previous.timings.resumed + 1,
+        parallel: execution.parallel,
+        shard: execution.shard ?? null,
+        totalMs: Math.round(performance.now() - this.#startedMs),
+        stagesMs: { ...this.#stagesMs },
+      },
+    };
+  }
+}

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { create, ProgressSchema } from '@kronlens/proto';
+import { StageProgress } from './stage-progress.js';
+
+test('running and finished tasks add up, weighted; others are ignored', () => {
+  const shown: unknown[] = [];
+  const sink = {
+    begin: (...facts: unknown[]) => shown.push(facts),
+    update: (done: number) => shown.push(done),
+    end: () => shown.push('end'),
+    note: () => {},
+  };
+  const report = (taskId: string, done: number, total: number) =>
+    stage.partial(create(ProgressSchema, { taskId, done: BigInt(done), total: BigInt(total) }));
+  const stage = new StageProgress(sink, 'factors', 100, 'samples');
+  stage.expect('a', 64);
+  stage.expect('b', 36);
+  report('a', 1, 4);
+  report('other', 1, 1);
+  report('b', 1, 2);
+  stage.finish('a');
+  report('a', 1, 4);
+  stage.finish('b');
+  stage.finish('b');
+  stage.end();
+  assert.deepEqual(shown, [['factors', 100, 'samples'], 16, 34, 82, 100, 'end']);
+});
