@@ -41,7 +41,14 @@ import {
   type LossInputs,
   type LossName,
 } from './loss.js';
-import { emitMeanMap, emitMeanTotal, isConvolution, wantsMeanMap } from './mean-gram.js';
+import {
+  emitMeanMap,
+  emitMeanTotal,
+  emitWeightedMap,
+  isConvolution,
+  wantsMeanMap,
+} from './mean-gram.js';
+import { emitSpatialGram, layerFold } from './spatial-gram.js';
 
 /** What the factors are of; fixed for a run. */
 export interface FactorOptions {
@@ -156,42 +163,9 @@ interface LayerContext {
 }
 
 function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void {
-  const { b, request, nodes, columns, outputs } = context;
+  const { b, request, nodes, columns, outputs, weight } = context;
   const { graph, batch, places, options } = request;
-  const reduce = options.sharing === 'reduce';
-  const joint = isJoint(layer, options);
-  const positions = layer.positions;
-  const reached = layer.uses.filter((use) => context.cotangents.has(use.output));
-  let xs = layer.uses.map((use) => emitLayerInput(b, graph, nodes, places, layer, use, batch));
-  let gs = reached.map((use) =>
-    emitLayerCotangent(
-      b,
-      graph,
-      places,
-      layer,
-      use,
-      context.cotangents.get(use.output) as string,
-      columns,
-      batch,
-    ),
-  );
-  if (reduce) {
-    const average = b.scalar(1 / positions, 'float32');
-    xs = [
-      merged(
-        b,
-        xs.map((x) => emitReduced(b, x, average)),
-      ),
-    ];
-    gs = [
-      merged(
-        b,
-        gs.map((g) => emitReduced(b, g, undefined)),
-      ),
-    ];
-  }
-  if (joint) xs = xs.map((x) => emitHomogeneous(b, x, b.scalar(1, 'float32')));
-  const { weight } = context;
+  const shares = options.sharing === 'reduce' ? 1 : layer.positions;
   const maps = wantsMeanMap(layer, options)
     ? layer.uses.map((use) => emitMeanMap(b, graph, nodes, places, layer, use, batch, weight))
     : [];
@@ -199,31 +173,84 @@ function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void 
     const facts = { kind: 'mean_map', layer: layer.name, group, symmetric: false, scale: 1 };
     outputs.add(`${stem}.u${group}.mean_map`, map.value, { ...facts, shape: map.shape });
   });
-  if (weight !== undefined) xs = xs.map((x) => emitWeighted(b, x, weight));
   const n = factorInputDim(layer, options);
-  const shares = reduce ? 1 : positions;
-  const grams = (list: readonly MatrixBatch[]) =>
-    emitSum(
+  const unfolded = once(() => layerInputs(context, layer));
+  const fold = layerFold(graph, nodes, layer, options);
+  if (fold === undefined) {
+    const input = emitSum(
       b,
-      list.map((x) => emitGram(b, x)),
+      unfolded().map((x) => emitGram(b, x)),
     );
-  outputs.addGroups(stem, layer, 'input', grams(xs), [n, n], 1);
-  outputs.addGroups(stem, layer, 'output', grams(gs), [layer.outDim, layer.outDim], 1 / shares);
-  outputs.addGroups(
-    stem,
-    layer,
-    'mean',
-    emitSum(
-      b,
-      isConvolution(layer) && maps.length > 0 && !joint
-        ? maps.map((map, index) =>
-            emitMeanTotal(b, graph, nodes, layer, layer.uses[index] as LayerUse, map),
-          )
-        : xs.map((x) => emitTotal(b, x)),
-    ),
-    [n],
-    1 / shares,
+    outputs.addGroups(stem, layer, 'input', input, [n, n], 1);
+  } else {
+    const x = emitWeightedMap(b, graph, layer.uses[0] as LayerUse, batch, weight);
+    const gram = emitSpatialGram(b, x, batch, layer.groups, fold.mapLength);
+    outputs.addGroups(stem, layer, 'spatial_input', gram, [fold.mapLength, fold.mapLength], 1);
+  }
+  const meanFromMaps = isConvolution(layer) && maps.length > 0 && !isJoint(layer, options);
+  const means = meanFromMaps
+    ? maps.map((map, index) =>
+        emitMeanTotal(b, graph, nodes, layer, layer.uses[index] as LayerUse, map),
+      )
+    : unfolded().map((x) => emitTotal(b, x));
+  outputs.addGroups(stem, layer, 'mean', emitSum(b, means), [n], 1 / shares);
+  const output = emitSum(
+    b,
+    layerCotangents(context, layer, columns).map((g) => emitGram(b, g)),
   );
+  outputs.addGroups(stem, layer, 'output', output, [layer.outDim, layer.outDim], 1 / shares);
+}
+
+/** The inputs of all uses, ready for their Gram matrices. */
+function layerInputs(context: LayerContext, layer: Layer): readonly MatrixBatch[] {
+  const { b, request, nodes, weight } = context;
+  const { graph, batch, places, options } = request;
+  let xs = layer.uses.map((use) => emitLayerInput(b, graph, nodes, places, layer, use, batch));
+  if (options.sharing === 'reduce') {
+    const average = b.scalar(1 / layer.positions, 'float32');
+    xs = [
+      merged(
+        b,
+        xs.map((x) => emitReduced(b, x, average)),
+      ),
+    ];
+  }
+  if (isJoint(layer, options)) {
+    const one = b.scalar(1, 'float32');
+    xs = xs.map((x) => emitHomogeneous(b, x, one));
+  }
+  return weight === undefined ? xs : xs.map((x) => emitWeighted(b, x, weight));
+}
+
+/** The cotangents of all uses that reach the logits; padded samples have none. */
+function layerCotangents(
+  context: LayerContext,
+  layer: Layer,
+  columns: number,
+): readonly MatrixBatch[] {
+  const { b, request, cotangents } = context;
+  const { graph, batch, places, options } = request;
+  const gs = layer.uses.flatMap((use) => {
+    const cotangent = cotangents.get(use.output);
+    return cotangent === undefined
+      ? []
+      : [emitLayerCotangent(b, graph, places, layer, use, cotangent, columns, batch)];
+  });
+  if (options.sharing === 'expand') return gs;
+  return [
+    merged(
+      b,
+      gs.map((g) => emitReduced(b, g, undefined)),
+    ),
+  ];
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
 
 /** One batch of matrices: the sum of several with equal shapes (uses of a tied weight). */

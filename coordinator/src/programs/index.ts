@@ -12,3 +12,4 @@ export {
   openModel,
 } from './open-model.js';
 export { type FactorPlan, type FactorRun, planFactors, planMeanGram } from './plan-factors.js';
+export { foldSpatialGram, type SpatialFold } from './spatial-gram.js';

@@ -2,6 +2,7 @@
 
 import type { BatchPlace } from '../graph/index.js';
 import { at, type GraphBuilder, int, type Node, type ShapedGraph, typeOf } from '../graph/index.js';
+import { transposedWindowGeometry } from '../graph/transposed-window.js';
 import { windowGeometry } from '../graph/window.js';
 import type { Layer, LayerUse } from '../layers/index.js';
 import { emitUnfold, emitUnfoldTransposed } from './unfold.js';
@@ -63,10 +64,18 @@ export function emitConvolutionInput(
   const node = nodes.get(use.node);
   if (node === undefined) throw new Error(`graph has no node '${use.node}'`);
   const kernel = typeOf(graph, node.inputs[1] as string).shape.slice(2);
-  const geometry = windowGeometry(node, shape.slice(2), kernel);
+  const spatial = shape.slice(2);
   const outputSpatial = typeOf(graph, use.output).shape.slice(2);
-  const unfold = layer.op === 'Conv' ? emitUnfold : emitUnfoldTransposed;
-  const { value, features, positions } = unfold(b, x, shape, geometry, outputSpatial);
+  const { value, features, positions } =
+    layer.op === 'Conv'
+      ? emitUnfold(b, x, shape, windowGeometry(node, spatial, kernel), outputSpatial)
+      : emitUnfoldTransposed(
+          b,
+          x,
+          shape,
+          transposedWindowGeometry(node, spatial, outputSpatial, kernel),
+          outputSpatial,
+        );
   const batch = at(shape, 0);
   return {
     layout: 'features',

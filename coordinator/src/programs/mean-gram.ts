@@ -40,12 +40,21 @@ export function emitMeanMap(
     const { value } = weight === undefined ? rows : emitWeighted(b, rows, weight);
     return { value: sumOverSamples(b, value), shape: [rows.positions, rows.features] };
   }
+  const x = emitWeightedMap(b, graph, use, batch, weight);
+  return { value: sumOverSamples(b, x), shape: typeOf(graph, use.input).shape.slice(1) };
+}
+
+/** A use's input before unfolding, [B, ...], padded samples set to 0. */
+export function emitWeightedMap(
+  b: GraphBuilder,
+  graph: ShapedGraph,
+  use: LayerUse,
+  batch: number,
+  weight: string | undefined,
+): string {
+  if (weight === undefined) return use.input;
   const { shape } = typeOf(graph, use.input);
-  const weighted =
-    weight === undefined
-      ? use.input
-      : b.emit('Mul', [use.input, b.reshape(weight, [batch, ...shape.slice(1).map(() => 1)])]);
-  return { value: sumOverSamples(b, weighted), shape: shape.slice(1) };
+  return b.emit('Mul', [use.input, b.reshape(weight, [batch, ...shape.slice(1).map(() => 1)])]);
 }
 
 /**

@@ -3,6 +3,7 @@ import { BadInputError } from '@kronlens/proto';
 import {
   type BatchPlace,
   candidatePlaces,
+  canonicalise,
   type DType,
   type Evaluator,
   type Graph,
@@ -18,7 +19,6 @@ import { agreesWithOriginal } from './check-rebatch.js';
 import type { BatchPlaces } from './layer-inputs.js';
 import { findLogits, type Logits } from './logits.js';
 
-const canonicalise = (graph: Graph) => graph;
 /** A model input; `shape` is that of one sample, null where the file leaves a size open. */
 export interface ModelInput {
   readonly name: string;

@@ -7,6 +7,7 @@ import { columnCount } from './loss.js';
 import { buildMeanGram, type MeanGram } from './mean-gram.js';
 import { batchWithin, bytesPerSample, groupLayers } from './memory.js';
 import type { OpenedModel } from './open-model.js';
+import { layerFold, type SpatialFold } from './spatial-gram.js';
 
 /** Samples in one execution unless the user or the memory limit says otherwise. */
 const MOST_SAMPLES = 128;
@@ -22,6 +23,8 @@ export interface FactorPlan {
   readonly batch: number;
   /** One pair per group of layers. */
   readonly programs: readonly ProgramPair[];
+  /** Layers whose programs sum `spatial_input` instead of `input`: see foldSpatialGram. */
+  readonly folds: ReadonlyMap<string, SpatialFold>;
 }
 
 /**
@@ -63,7 +66,14 @@ export async function planFactors(
       tail: tail === 0 ? undefined : await build(tail, `factors ${index + 1}, last batch`),
     });
   }
-  return { batch, programs };
+  const graph = await model.at(batch);
+  const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
+  const folds = new Map<string, SpatialFold>();
+  for (const layer of layers) {
+    const fold = layerFold(graph, nodes, layer, options);
+    if (fold !== undefined) folds.set(layer.name, fold);
+  }
+  return { batch, programs, folds };
 }
 
 async function chooseBatch(
