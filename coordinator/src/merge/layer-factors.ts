@@ -5,6 +5,7 @@ import {
   KronlensError,
   type ProgramOutput,
 } from '@kronlens/proto';
+import { foldSpatialGram, type SpatialFold } from '../programs/index.js';
 
 /** The factors of one block; symmetric ones are packed upper triangles, row by row. */
 export interface GroupFactors {
@@ -29,6 +30,12 @@ function scaled(sum: BundleTensor, { scale }: ProgramOutput, samples: number): B
   return { ...sum, values: sum.values.map((value) => value * factor) };
 }
 
+/** E[X X^T] from the Gram matrix of whole maps. */
+function folded(gram: BundleTensor, fold: SpatialFold): BundleTensor {
+  const { features } = fold;
+  return { ...gram, shape: [features, features], values: foldSpatialGram(gram.values, fold) };
+}
+
 function missing(what: string): KronlensError {
   return new KronlensError(
     'bad-task-result',
@@ -49,12 +56,14 @@ export function totalOf(
 /**
  * @param sums the merged bundle of the program that the layer is in
  * @param outputs the program's
+ * @param fold of a layer whose program sums Gram matrices of whole maps
  */
 export function layerFactors(
   layer: { readonly name: string; readonly groups: number },
   sums: ReadonlyMap<string, BundleTensor>,
   outputs: readonly ProgramOutput[],
   samples: number,
+  fold?: SpatialFold,
 ): LayerFactors {
   const own = outputs.filter((output) => output.layer === layer.name);
   const take = (output: ProgramOutput): BundleTensor => {
@@ -68,7 +77,7 @@ export function layerFactors(
     return take(output);
   };
   const groups = Array.from({ length: layer.groups }, (_, group) => ({
-    input: find('input', group),
+    input: fold === undefined ? find('input', group) : folded(find('spatial_input', group), fold),
     output: find('output', group),
     mean: find('mean', group),
   }));

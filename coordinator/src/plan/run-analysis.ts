@@ -98,7 +98,7 @@ async function runStages(
     runFactorStage(engine, stage, shown, seen),
   );
   const writer = new ResultWriter(engine, prepared, options, execution.out);
-  await keeper.timed('write', () => writer.writeFactors(merged));
+  await keeper.timed('write', () => writer.writeFactors(merged, stage.plan.folds));
   if (writer.matrices > 0)
     await during('eigen', writer.matrices, 'matrices', (shown) =>
       writer.writeEigenpairs(shown, seen),

@@ -21,7 +21,7 @@ import {
 import { LayerSpectra } from '../merge/layer-spectra.js';
 import { layerRows } from '../merge/layer-table.js';
 import { evaluateMeanGrams } from '../merge/mean-gram.js';
-import { planMeanGram } from '../programs/index.js';
+import { type FactorPlan, planMeanGram } from '../programs/index.js';
 import { type EigenJob, runEigenStage } from './eigen-stage.js';
 import type { Engine } from './engine.js';
 import type { MergedSums } from './factor-stage.js';
@@ -57,7 +57,7 @@ export class ResultWriter {
   }
 
   /** Writes the factors and lays the matrices to decompose by; one program's sums are in memory. */
-  async writeFactors(merged: readonly MergedSums[]): Promise<void> {
+  async writeFactors(merged: readonly MergedSums[], folds: FactorPlan['folds']): Promise<void> {
     const { layers, model, data, factorOptions } = this.#run;
     const named = [...model.layers.layers, ...model.layers.skipped].map(({ name }) => name);
     const stems = layerFileNames([...new Set(named)]);
@@ -68,7 +68,7 @@ export class ResultWriter {
       for (const layer of layers.filter(({ name }) => names.includes(name))) {
         const stem = stems.get(layer.name) ?? layer.name;
         const files = { folder: this.#folder, layer, stem, options: factorOptions };
-        const factors = layerFactors(layer, sums, outputs, data.samples);
+        const factors = layerFactors(layer, sums, outputs, data.samples, folds.get(layer.name));
         if (this.#measures('factors')) await writeFactorFiles(files, factors);
         await this.#layBy(files, factors);
       }
