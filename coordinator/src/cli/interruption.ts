@@ -4,24 +4,34 @@ import { EXIT } from './exit-code.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
+/** The user ended the command. */
+export class InterruptedError extends CancelledError {
+  /** @param advice what to do next, for example "run again with --resume" */
+  constructor(advice: string | undefined) {
+    super('the command');
+    this.message = advice === undefined ? 'interrupted' : `interrupted; ${advice}`;
+  }
+}
+
 /**
  * Runs `work` with a signal that aborts on SIGINT or SIGTERM.
- * @param what the sentence's beginning and what to do next, for the message
- * @throws CancelledError when interrupted
+ * @param advice what to do after an interruption, for the message
+ * @throws InterruptedError when interrupted
  */
 export async function interruptible<T>(
-  what: string,
+  advice: string | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
   const interrupt = () => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
-    controller.abort(new CancelledError(what));
+    controller.abort(new InterruptedError(advice));
   };
   for (const name of SIGNALS) process.on(name, interrupt);
   try {
-    const result = await work(controller.signal);
-    return result;
+    return await work(controller.signal);
+  } catch (error) {
+    throw controller.signal.aborted ? controller.signal.reason : error;
   } finally {
     for (const name of SIGNALS) process.off(name, interrupt);
   }

@@ -10,6 +10,8 @@ export interface Engine {
   readonly evaluator: Evaluator;
   /** What computes: processor, providers, linear algebra backend. */
   readonly hardware: Readonly<Record<string, string>>;
+  /** What makes work slower than it need be, and what to do about it; for the user. */
+  readonly warnings: readonly string[];
   /** Calls `listener` with the progress of running tasks; one listener at a time. */
   onProgress(listener: (progress: Progress) => void): void;
 }

@@ -73,6 +73,6 @@ export async function prepareRun(request: AnalysisRequest, engine: Engine): Prom
     skipped: chosen.skipped.map(({ name, op, reason }) => ({ name, op, reason })),
     factorOptions: factorOptions(options, loss, data.hasLabels),
     identity: identityOf(request, model, data),
-    warnings: [...model.notes, ...data.notes, ...chosen.warnings],
+    warnings: [...model.notes, ...data.notes, ...chosen.warnings, ...engine.warnings],
   };
 }

@@ -1,0 +1,215 @@
+// kronlens analyze: parses the options of an analysis, runs it embedded, shows the summary.
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { openEmbedded } from '../embedded.js';
+import {
+  type AnalysisOptions,
+  BIASES,
+  CURVATURES,
+  type ExecutionOptions,
+  LINALGS,
+  LOSSES,
+  MEASURES,
+  OUTPUT_HESSIANS,
+  SHARINGS,
+} from '../plan/options.js';
+import { WORK_FOLDER } from '../plan/output-folder.js';
+import { type AnalysisOutcome, runAnalysis, summaryOf } from '../plan/run-analysis.js';
+import { UsageError } from '../plan/usage-error.js';
+import { renderSummary } from '../report/summary.js';
+import { interruptible } from './interruption.js';
+import {
+  choice,
+  choiceList,
+  commaList,
+  memorySize,
+  positiveInteger,
+  scaleFactor,
+  wholeNumber,
+} from './option-values.js';
+import { ProgressDisplay } from './progress.js';
+import type { Terminal } from './terminal.js';
+
+/** The options as commander parses them. */
+interface Parsed extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcSamples'> {
+  readonly data: string;
+  readonly labels?: string;
+  readonly out: string;
+  readonly measure: AnalysisOptions['measures'];
+  readonly memory: number;
+  readonly mcSamples?: number;
+  readonly shard?: number;
+  readonly parallel: number;
+  readonly resume?: true;
+  readonly json?: true;
+}
+
+/** Memory that one program may take unless --memory says otherwise: the same on every machine. */
+const DEFAULT_MEMORY = 4 * 2 ** 30;
+const DEFAULT_TOP = 50;
+
+const EXAMPLES = `
+Data files: .npz (arrays x and y, or named like the model's inputs, and y), .npy, Arrow IPC files,
+MNIST-style IDX (also .gz). Labels are optional; without them there is no loss and no accuracy.
+
+Examples:
+  kronlens analyze model.onnx --data data.npz --out out/model
+  kronlens analyze model.onnx --data x.npy --labels y.npy --out out/model --layers 'conv*,fc1'
+  kronlens analyze model.onnx --data train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \\
+      --scale 1/255 --out out/mnist
+  kronlens analyze model.onnx --data data.npz --out out/mc --output-hessian mc --seed 1
+  kronlens analyze model.onnx --data data.npz --out out/model --resume`;
+
+function analysisOptions(parsed: Parsed): AnalysisOptions {
+  if (parsed.mcSamples !== undefined && parsed.outputHessian !== 'mc')
+    throw new UsageError('--mc-samples needs --output-hessian mc');
+  return {
+    loss: parsed.loss,
+    layers: parsed.layers,
+    exclude: parsed.exclude,
+    measures: parsed.measure,
+    top: parsed.top,
+    outputHessian: parsed.outputHessian,
+    mcSamples: parsed.mcSamples ?? 1,
+    curvature: parsed.curvature,
+    sharing: parsed.sharing,
+    bias: parsed.bias,
+    samples: parsed.samples,
+    seed: parsed.seed,
+    batch: parsed.batch,
+    memoryBytes: parsed.memory,
+    scale: parsed.scale,
+    skipUnsupported: parsed.skipUnsupported === true,
+    device: parsed.device,
+    linalg: parsed.linalg,
+  };
+}
+
+function executionOptions(model: string, parsed: Parsed): ExecutionOptions {
+  return {
+    model,
+    data: parsed.data,
+    labels: parsed.labels,
+    out: parsed.out,
+    shard: parsed.shard,
+    parallel: parsed.parallel,
+    resume: parsed.resume === true,
+  };
+}
+
+function show(terminal: Terminal, outcome: AnalysisOutcome, out: string, json: boolean): void {
+  const summary = summaryOf(outcome.record, out);
+  if (json) {
+    terminal.out(JSON.stringify({ ...summary, wasFinished: outcome.wasFinished }, null, 2));
+    return;
+  }
+  for (const line of renderSummary(summary)) terminal.out(line);
+}
+
+async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promise<void> {
+  const request = {
+    options: analysisOptions(parsed),
+    execution: executionOptions(model, parsed),
+  };
+  const progress = new ProgressDisplay({ stream: process.stderr });
+  const outcome = await interruptible('run again with --resume to finish', async (signal) => {
+    const engine = await openEmbedded({
+      storeFolder: join(parsed.out, WORK_FOLDER),
+      parallel: parsed.parallel,
+      signal,
+      device: request.options.device,
+      linalg: request.options.linalg,
+    });
+    try {
+      return await runAnalysis(request, engine, progress);
+    } finally {
+      await engine.close();
+    }
+  });
+  if (outcome.wasFinished)
+    terminal.err(`${parsed.out} holds the finished run; nothing is to be done`);
+  show(terminal, outcome, parsed.out, parsed.json === true);
+}
+
+export function analyzeCommand(terminal: Terminal): Command {
+  return new Command('analyze')
+    .description('measure Kronecker factors, their eigenpairs and structure, layer by layer')
+    .argument('<model.onnx>', 'the model')
+    .requiredOption('--data <file>', 'samples, and labels where the file has them')
+    .option('--labels <file>', 'labels, where they are not in the data file')
+    .requiredOption('--out <dir>', 'folder for the results; new or empty')
+    .option(
+      '--loss <name>',
+      `${LOSSES.join(', ')} (default: cross-entropy; bce for one logit)`,
+      choice(LOSSES),
+    )
+    .addOption(
+      new Option('--layers <glob,...>', 'only these layers')
+        .argParser(commaList)
+        .default([], 'all'),
+    )
+    .addOption(
+      new Option('--exclude <glob,...>', 'not these layers')
+        .argParser(commaList)
+        .default([], 'none'),
+    )
+    .addOption(
+      new Option('--measure <name,...>', MEASURES.join(', '))
+        .argParser(choiceList(MEASURES, ['curvature']))
+        .default([...MEASURES], 'all'),
+    )
+    .option('--top <k>', 'Kronecker eigenvalues per layer', positiveInteger, DEFAULT_TOP)
+    .option(
+      '--output-hessian <kind>',
+      'exact, or mc: estimated from drawn labels',
+      choice(OUTPUT_HESSIANS),
+      'exact' as const,
+    )
+    .option('--mc-samples <n>', 'draws a sample for mc (default: 1)', positiveInteger)
+    .option(
+      '--curvature <kind>',
+      CURVATURES.join(', '),
+      choice(CURVATURES, ['hessian']),
+      'ggn' as const,
+    )
+    .option(
+      '--sharing <kind>',
+      'how positions of a convolution are treated: expand or reduce',
+      choice(SHARINGS, ['kfoc']),
+      'expand' as const,
+    )
+    .option(
+      '--bias <kind>',
+      'joint appends a 1 to the input of layers with a bias',
+      choice(BIASES),
+      'separate' as const,
+    )
+    .option('--samples <n>', 'the first n samples only', positiveInteger)
+    .option('--seed <s>', 'seed of random draws', wholeNumber, 0)
+    .option(
+      '--batch <n>',
+      'samples in one execution (default: as the memory allows)',
+      positiveInteger,
+    )
+    .option('--shard <n>', 'samples in one task; changes no result', positiveInteger)
+    .option(
+      '--parallel <n>',
+      'tasks at a time; changes no result',
+      positiveInteger,
+      availableParallelism(),
+    )
+    .addOption(
+      new Option('--memory <size>', 'memory of one program, e.g. 512M')
+        .argParser(memorySize)
+        .default(DEFAULT_MEMORY, '4G'),
+    )
+    .option('--scale <factor>', 'multiplies input values, e.g. 1/255', scaleFactor)
+    .option('--skip-unsupported', 'leave out layers behind an unsupported op')
+    .option('--device <name>', 'cpu', choice(['cpu'] as const, ['cuda', 'webgpu']), 'cpu' as const)
+    .option('--linalg <name>', LINALGS.join(', '), choice(LINALGS), 'auto' as const)
+    .option('--resume', 'finish an interrupted run of the same options')
+    .option('--json', 'print the summary as JSON')
+    .addHelpText('after', EXAMPLES)
+    .action((model: string, parsed: Parsed) => analyze(model, parsed, terminal));
+}

@@ -1,0 +1,65 @@
+// The command line: commands, help, errors in one sentence, exit codes.
+import { Command } from 'commander';
+import { VERSION } from '../version.js';
+import { analyzeCommand } from './analyze.js';
+import { doctorCommand } from './doctor.js';
+import { EXIT, failureOf, stackOf } from './exit-code.js';
+import { inspectCommand } from './inspect.js';
+import { processTerminal, type Terminal } from './terminal.js';
+
+const DESCRIPTION =
+  'Curvature of trained networks from ONNX files: Kronecker factors, spectra, structure.';
+
+const EXAMPLES = `
+Examples:
+  kronlens doctor
+  kronlens inspect model.onnx
+  kronlens analyze model.onnx --data data.npz --out out/model
+
+Exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted.`;
+
+/** Gives every command the global options, and lets errors through to `main`. */
+function configure(command: Command): Command {
+  return command
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .option('--debug', 'show stack traces');
+}
+
+function program(terminal: Terminal, exit: (code: number) => void): Command {
+  const root = configure(new Command('kronlens'))
+    .description(DESCRIPTION)
+    .version(VERSION, '--version', 'show the version')
+    .helpOption('-h, --help', 'show help')
+    .addHelpText('after', EXAMPLES);
+  const commands = [
+    inspectCommand(terminal),
+    analyzeCommand(terminal),
+    doctorCommand(terminal, exit),
+  ];
+  for (const command of commands)
+    root.addCommand(configure(command).helpOption('-h, --help', 'show help'));
+  return root;
+}
+
+/**
+ * Runs the command line.
+ * @param argv arguments without node and script
+ * @returns the exit code: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted
+ */
+export async function main(argv: readonly string[]): Promise<number> {
+  const terminal = processTerminal();
+  let code: number = EXIT.done;
+  const root = program(terminal, (exitCode) => {
+    code = exitCode;
+  });
+  try {
+    await root.parseAsync([...argv], { from: 'user' });
+    return code;
+  } catch (error) {
+    const { message, exitCode } = failureOf(error);
+    if (message !== undefined) terminal.err(`kronlens: ${message}`);
+    if (exitCode !== EXIT.done && argv.includes('--debug')) terminal.err(stackOf(error));
+    return exitCode;
+  }
+}

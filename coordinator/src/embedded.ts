@@ -1,0 +1,94 @@
+// The embedded mode: tasks are executed in this process, by the worker's own executor.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BadInputError, FolderStore, type Progress, type Task } from '@kronlens/proto';
+import { createExecutor, examineMachine, type MachineReport } from '@kronlens/worker';
+import type { Evaluator } from './graph/index.js';
+import type { Engine } from './plan/engine.js';
+import type { AnalysisOptions } from './plan/options.js';
+import { LocalQueue } from './plan/queue.js';
+import { taskEvaluator } from './plan/task-evaluator.js';
+
+export { examineMachine, type MachineReport };
+
+export interface EmbeddedOptions extends Pick<AnalysisOptions, 'device' | 'linalg'> {
+  /** Folder of artifacts and recorded results; made when the first one is stored. */
+  readonly storeFolder: string;
+  /** Tasks that run at the same time. */
+  readonly parallel: number;
+  /** Interrupts the run. */
+  readonly signal: AbortSignal;
+}
+
+export interface EmbeddedEngine extends Engine {
+  /** Waits for running tasks, then ends the worker threads. */
+  close(): Promise<void>;
+}
+
+/** @throws BadInputError for a device or backend that this machine does not have */
+export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEngine> {
+  const { parallel, signal, device, linalg } = options;
+  if (device !== 'cpu')
+    throw new BadInputError('no-such-device', `--device ${device} is not available yet; use cpu`);
+  const store = new FolderStore(options.storeFolder);
+  let listener: ((progress: Progress) => void) | undefined;
+  const executor = await createExecutor({
+    store,
+    parallelism: parallel,
+    device,
+    linalg,
+    onProgress: (progress) => listener?.(progress),
+  });
+  const queue = new LocalQueue({
+    execute: (task, stop) => executor.execute(task, stop),
+    parallelism: parallel,
+    signal,
+  });
+  // Evaluations are not queued: whoever asks may go on after one fails.
+  const evaluate = async (task: Task) => {
+    try {
+      return await executor.execute(task, signal);
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    }
+  };
+  return {
+    store,
+    queue,
+    evaluator: taskEvaluator(evaluate),
+    hardware: executor.hardware,
+    warnings: executor.warnings,
+    onProgress(next) {
+      listener = next;
+    },
+    async close() {
+      await queue.idle();
+      await executor.close();
+    },
+  };
+}
+
+/** Lends an evaluator to work that stores nothing, for example `inspect`. */
+export async function withEvaluator<T>(
+  signal: AbortSignal,
+  work: (evaluator: Evaluator) => Promise<T>,
+): Promise<T> {
+  const storeFolder = await mkdtemp(join(tmpdir(), 'kronlens-'));
+  try {
+    const engine = await openEmbedded({
+      storeFolder,
+      parallel: 1,
+      signal,
+      device: 'cpu',
+      linalg: 'portable',
+    });
+    try {
+      return await work(engine.evaluator);
+    } finally {
+      await engine.close();
+    }
+  } finally {
+    await rm(storeFolder, { recursive: true, force: true });
+  }
+}
