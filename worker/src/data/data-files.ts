@@ -75,6 +75,8 @@ export class DataFiles {
     const outdated = open !== undefined && open.stamp !== stamp ? open : undefined;
     if (open === undefined || outdated !== undefined) {
       const file = openDataFile(path, this.#memoryLimit);
+      // Its failure is met below, after other files may have been closed.
+      file.catch(() => {});
       open = { file, stamp, sha256: undefined, users: 0, stale: false };
     }
     // Most recently used last.
@@ -170,7 +172,8 @@ export class DataFiles {
       const has = file.arrays.map(({ member }) => `'${member}'`).join(', ');
       throw new DataError(array.path, `it has no array '${array.member}', only ${has}`);
     }
-    if (found.type !== array.type || array.shape.some((n, i) => Number(n) !== found.shape[i])) {
+    const same = array.shape.map(Number).join() === found.shape.join();
+    if (found.type !== array.type || !same) {
       throw new DataError(
         array.path,
         `'${array.name}' is [${found.shape.join(', ')}] of ${ElementType[found.type]}, not what this run was planned with`,
