@@ -1,22 +1,18 @@
-// Walks and mirrors triangles of square matrices tile by tile, so that both halves stay in cache.
+// Completes a symmetric matrix of which one triangle was computed.
 
-const TILE = 64;
-
-/** Calls `visit` for all row < column < n, in an order in which transposed entries lie close. */
-export function forUpperTriangle(n: number, visit: (row: number, column: number) => void): void {
-  for (let top = 0; top < n; top += TILE) {
-    for (let left = top; left < n; left += TILE) {
-      for (let row = top; row < Math.min(top + TILE, n); row++) {
-        const end = Math.min(left + TILE, n);
-        for (let column = Math.max(left, row + 1); column < end; column++) visit(row, column);
-      }
-    }
-  }
-}
+/** Side of the tiles that are copied one after the other: a tile and its transpose stay in cache. */
+const TILE = 32;
 
 /** Copies the upper triangle of a row-major [n, n] matrix to the lower one, in place. */
 export function mirrorUpper(matrix: Float64Array, n: number): void {
-  forUpperTriangle(n, (row, column) => {
-    matrix[column * n + row] = matrix[row * n + column] as number;
-  });
+  for (let top = 0; top < n; top += TILE) {
+    for (let left = top; left < n; left += TILE) {
+      const [bottom, right] = [Math.min(top + TILE, n), Math.min(left + TILE, n)];
+      for (let row = top; row < bottom; row++) {
+        for (let column = Math.max(left, row + 1); column < right; column++) {
+          matrix[column * n + row] = matrix[row * n + column] as number;
+        }
+      }
+    }
+  }
 }
