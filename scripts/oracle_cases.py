@@ -1,0 +1,249 @@
+# The networks of the factor fixtures: small, each with the ops and layer uses that it is named after.
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from oracle_factors import Variant
+from torch import nn
+
+EXPAND = Variant()
+REDUCE = Variant(sharing="reduce")
+JOINT = Variant(bias="joint")
+EMPIRICAL = Variant(curvature="fisher-empirical")
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    make: Callable[[], nn.Module]
+    shape: tuple[int, ...]
+    outputs: int
+    loss: str = "cross-entropy"
+    samples: int = 21
+    variants: tuple[Variant, ...] = (EXPAND,)
+    """Also exported with a fixed batch and by the TorchScript exporter."""
+    all_exports: bool = False
+    """The exact blocks are stored too."""
+    exact: bool = False
+
+
+class Mlp(nn.Module):
+    def __init__(self, sizes: tuple[int, ...], activation: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.activation = activation
+        for index in range(1, len(sizes)):
+            self.add_module(f"fc{index}", nn.Linear(sizes[index - 1], sizes[index]))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        *hidden, last = self.children()
+        for layer in hidden:
+            x = self.activation(layer(x))
+        return last(x)
+
+
+class LeNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(1, 4, 3)
+        self.conv2 = nn.Conv2d(4, 5, 3)
+        self.pool = nn.MaxPool2d(2)
+        self.fc1 = nn.Linear(20, 12)
+        self.fc2 = nn.Linear(12, 8)
+        self.fc3 = nn.Linear(8, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.pool(torch.relu(self.conv1(x)))
+        x = self.pool(torch.relu(self.conv2(x)))
+        x = torch.relu(self.fc1(torch.flatten(x, 1)))
+        return self.fc3(torch.relu(self.fc2(x)))
+
+
+class RichBlock(nn.Module):
+    """relu -> BatchNorm cannot be folded; groups, a dilated depthwise convolution, a residual sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.grouped = nn.Conv2d(8, 8, 3, padding=1, groups=2)
+        self.norm = nn.BatchNorm2d(8)
+        self.depthwise = nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=8, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.depthwise(self.norm(torch.relu(self.grouped(x))))
+
+
+class RichCnn(nn.Module):
+    """conv -> BatchNorm folds; stride, padding, overlapping and average pooling, global pooling."""
+
+    FOLDED = (("stem", "stem_norm"),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False)
+        self.stem_norm = nn.BatchNorm2d(8)
+        self.max_pool = nn.MaxPool2d(3, stride=1, padding=1)
+        self.block = RichBlock()
+        self.average_pool = nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
+        self.pointwise = nn.Conv2d(8, 6, 1)
+        self.head = nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.max_pool(torch.relu(self.stem_norm(self.stem(x))))
+        x = self.average_pool(torch.relu(self.block(x)))
+        x = nn.functional.adaptive_avg_pool2d(torch.relu(self.pointwise(x)), 1)
+        return self.head(torch.flatten(x, 1))
+
+
+class Conv1d(nn.Module):
+    """`same` padding of an even kernel is asymmetric; LeakyReLU, PReLU and average pooling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv1d(3, 6, 5, stride=2, padding=2, dilation=2)
+        self.prelu = nn.PReLU(6)
+        self.conv2 = nn.Conv1d(6, 6, 4, padding="same")
+        self.pool = nn.AvgPool1d(2, padding=1)
+        self.fc = nn.Linear(24, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.leaky_relu(self.conv2(self.prelu(self.conv1(x))), 0.1)
+        return self.fc(torch.flatten(self.pool(x), 1))
+
+
+class Conv3d(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv3d(2, 4, 2, stride=(2, 1, 1), padding=(1, 0, 1))
+        self.conv2 = nn.Conv3d(4, 4, (1, 2, 3), padding=(0, 1, 0))
+        self.fc = nn.Linear(36, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.max_pool3d(torch.relu(self.conv1(x)), (1, 2, 2), ceil_mode=True)
+        return self.fc(torch.flatten(torch.relu(self.conv2(x)), 1))
+
+
+class ConvTranspose(nn.Module):
+    """Stride with output padding and a BatchNorm behind it; groups with dilation."""
+
+    FOLDED = (("up1", "norm"),)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up1 = nn.ConvTranspose2d(4, 4, 3, stride=2, padding=1, output_padding=1)
+        self.norm = nn.BatchNorm2d(4)
+        self.up2 = nn.ConvTranspose2d(4, 6, 2, dilation=2, groups=2)
+        self.fc = nn.Linear(6, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.up2(torch.relu(self.norm(self.up1(x)))))
+        return self.fc(x.mean((2, 3)))
+
+
+class TiedParallel(nn.Module):
+    """One Linear on two parts of the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shared = nn.Linear(6, 7)
+        self.head = nn.Linear(14, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = [torch.relu(self.shared(x[:, :6])), torch.relu(self.shared(x[:, 6:]))]
+        return self.head(torch.cat(parts, 1))
+
+
+class TiedSequential(nn.Module):
+    """One Linear three times in a row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(5, 7)
+        self.shared = nn.Linear(7, 7)
+        self.head = nn.Linear(7, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.embed(x))
+        for _ in range(3):
+            x = torch.relu(self.shared(x))
+        return self.head(x)
+
+
+class TiedParameter(nn.Module):
+    """Two convolutions that hold one parameter, with different paddings and one bias each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(2, 3, 3)
+        self.second = nn.Conv2d(2, 3, 3, padding=1, stride=2)
+        self.second.weight = self.first.weight
+        self.head = nn.Linear(3, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = torch.relu(self.first(x)), torch.relu(self.second(x))
+        return self.head(first.mean((2, 3)) - second.amax((2, 3)))
+
+
+class Tokens(nn.Module):
+    """Linear layers on [batch, token, feature]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(6, 9)
+        self.mix = nn.Linear(9, 7, bias=False)
+        self.head = nn.Linear(7, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.head(torch.relu(self.mix(torch.relu(self.embed(x)))).mean(1))
+
+
+class TokensMerged(nn.Module):
+    """Tokens and samples flattened together: samples first, then tokens first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.samples_first = nn.Linear(6, 8)
+        self.tokens_first = nn.Linear(8, 7)
+        self.head = nn.Linear(7, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, tokens, _ = x.shape
+        x = torch.relu(self.samples_first(x.reshape(batch * tokens, 6))).reshape(batch, tokens, 8)
+        x = torch.relu(self.tokens_first(x.transpose(0, 1).reshape(tokens * batch, 8)))
+        return self.head(x.reshape(tokens, batch, 7).amax(0))
+
+
+def identity(x: torch.Tensor) -> torch.Tensor:
+    return x
+
+
+CASES = (
+    Case("mlp", lambda: Mlp((10, 12, 8, 5), torch.relu), (10,), 5, samples=29, all_exports=True,
+         variants=(EXPAND, JOINT, EMPIRICAL)),
+    Case("mlp-tanh", lambda: Mlp((8, 10, 7, 4), torch.tanh), (8,), 4, variants=(EXPAND, EMPIRICAL)),
+    Case("mlp-gelu", lambda: Mlp((8, 9, 6, 4), nn.functional.gelu), (8,), 4),
+    Case("lenet-small", LeNet, (1, 14, 14), 5, samples=29, all_exports=True,
+         variants=(EXPAND, REDUCE, JOINT, EMPIRICAL)),
+    Case("cnn-rich", RichCnn, (3, 9, 9), 5, all_exports=True, variants=(EXPAND, REDUCE)),
+    Case("conv1d", Conv1d, (3, 16), 4),
+    Case("conv3d", Conv3d, (2, 4, 4, 4), 4),
+    Case("conv-transpose", ConvTranspose, (4, 3, 3), 4, variants=(EXPAND, REDUCE, JOINT)),
+    Case("tied-parallel", TiedParallel, (12,), 4, variants=(EXPAND, REDUCE)),
+    Case("tied-sequential", TiedSequential, (5,), 4),
+    Case("tied-parameter", TiedParameter, (2, 6, 6), 4),
+    Case("tokens", Tokens, (5, 6), 4, variants=(EXPAND, REDUCE, JOINT)),
+    Case("tokens-merged", TokensMerged, (5, 6), 4),
+    Case("deep-linear", lambda: Mlp((6, 5, 4, 3), identity), (6,), 3, samples=1, exact=True),
+    Case("binary", lambda: Mlp((6, 8, 1), torch.relu), (6,), 1, loss="bce", variants=(EXPAND, EMPIRICAL)),
+    Case("multilabel", lambda: Mlp((6, 8, 3), torch.relu), (6,), 3, loss="bce"),
+    Case("regression", lambda: Mlp((6, 8, 3), torch.relu), (6,), 3, loss="mse",
+         variants=(EXPAND, EMPIRICAL)),
+)
+
+
+def make_data(case: Case) -> tuple[torch.Tensor, torch.Tensor]:
+    """x float32 [N, *shape], not centred; y int64 [N] of classes, or float32 [N, outputs]."""
+    x = torch.randn(case.samples, *case.shape) + 0.3
+    if case.loss == "cross-entropy":
+        return x, torch.randint(case.outputs, (case.samples,))
+    if case.loss == "bce":
+        return x, torch.randint(2, (case.samples, case.outputs)).float()
+    return x, torch.randn(case.samples, case.outputs)
