@@ -1,5 +1,6 @@
 // Everything that the other rooms may use of proto, by name.
 export { create } from '@bufbuild/protobuf';
+export { layerFileNames } from './arrow/layer-file-names.js';
 export {
   decodeMatrixFile,
   encodeMatrixFile,
@@ -11,7 +12,6 @@ export {
   encodeTable,
   LAYERS,
   type LayerRow,
-  layerFileNames,
   MalformedTableError,
   SPECTRA,
   type SpectrumRow,

@@ -75,7 +75,10 @@ export function decodeMatrixFile(bytes: Uint8Array): MatrixFile {
     throw new MalformedMatrixFileError("it has no column 'values' of fixed-size lists");
   const columns = column.type.listSize;
   const rows = table.numRows;
-  const values = new Float64Array(rows * columns);
+  const stored = column.data.reduce((sum, chunk) => sum + (chunk.children[0]?.length ?? 0), 0);
+  if (rows * columns !== stored)
+    throw new MalformedMatrixFileError('its number of values is not rows times columns');
+  const values = new Float64Array(stored);
   let at = 0;
   for (const chunk of column.data) {
     const child: unknown = chunk.children[0]?.values;

@@ -103,19 +103,35 @@ export class MalformedTableError extends KronlensError {
   }
 }
 
-/** The bytes of a table; the same rows give the same bytes. */
+/**
+ * The bytes of a table; the same rows give the same bytes.
+ * @throws Error for a null where the column has none, and an integer that does not fit its column
+ */
 export function encodeTable<R extends Row>(schema: TableSchema<R>, rows: readonly R[]): Uint8Array {
+  if (rows.length === 0) return tableToIPC(new Table(schema.arrow), 'file');
   const columns = Object.fromEntries(
     schema.arrow.fields.map((field) => {
-      const cells = rows.map((row) => row[field.name] ?? null);
-      const typed =
-        field.type instanceof Int64
-          ? cells.map((cell) => (cell === null ? null : BigInt(cell)))
-          : cells;
-      return [field.name, vectorFromArray(typed, field.type)];
+      const cells = rows.map((row, index) => storable(schema.name, field, row[field.name], index));
+      return [field.name, vectorFromArray(cells, field.type)];
     }),
   );
   return tableToIPC(new Table(schema.arrow, columns), 'file');
+}
+
+function storable(table: string, field: Field, cell: Cell | undefined, index: number): Cell {
+  const refuse = (reason: string) =>
+    new Error(`table '${table}', row ${index}: column '${field.name}' ${reason}`);
+  if (cell === null || cell === undefined) {
+    if (!field.nullable) throw refuse('has no value');
+    return null;
+  }
+  if (field.type instanceof Int64) {
+    if (!Number.isSafeInteger(Number(cell))) throw refuse(`cannot hold ${cell}`);
+    return BigInt(cell);
+  }
+  if (field.type instanceof Int32 && Number(cell) !== (Number(cell) | 0))
+    throw refuse(`cannot hold ${cell}`);
+  return cell;
 }
 
 /** @throws MalformedTableError when a column is missing or has another type */
@@ -126,6 +142,8 @@ export function decodeTable<R extends Row>(schema: TableSchema<R>, bytes: Uint8A
   } catch (cause) {
     throw new MalformedTableError(schema.name, 'it cannot be read as an Arrow file', cause);
   }
+  if (table.numRows > bytes.length)
+    throw new MalformedTableError(schema.name, 'it has more rows than bytes');
   for (const field of schema.arrow.fields) {
     const found = table.schema.fields.find(({ name }) => name === field.name);
     if (found === undefined)
@@ -144,20 +162,4 @@ export function decodeTable<R extends Row>(schema: TableSchema<R>, bytes: Uint8A
     });
     return Object.fromEntries(cells) as R;
   });
-}
-
-/**
- * File name stems of layers: characters outside [A-Za-z0-9._-] become `_`; layers that would share
- * a stem get `~2`, `~3`, ... in order.
- */
-export function layerFileNames(layers: readonly string[]): ReadonlyMap<string, string> {
-  const taken = new Map<string, number>();
-  return new Map(
-    layers.map((layer) => {
-      const stem = layer.replace(/[^A-Za-z0-9._-]/g, '_').replace(/^\.+/, '_') || '_';
-      const count = (taken.get(stem) ?? 0) + 1;
-      taken.set(stem, count);
-      return [layer, count === 1 ? stem : `${stem}~${count}`];
-    }),
-  );
 }

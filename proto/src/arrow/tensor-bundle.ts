@@ -45,9 +45,18 @@ export function storedLength(shape: readonly number[], symmetric: boolean): numb
   return symmetric ? (n * (n + 1)) / 2 : shape.reduce((product, size) => product * size, 1);
 }
 
-/** The bytes of a bundle; the same tensors give the same bytes. */
+/**
+ * The bytes of a bundle; the same tensors give the same bytes.
+ * @throws Error when a tensor's values do not fit its shape, or two have the same name
+ */
 export function encodeBundle(tensors: readonly BundleTensor[]): Uint8Array {
+  const names = new Set<string>();
   for (const tensor of tensors) {
+    const { name, shape } = tensor;
+    if (names.has(name)) throw new Error(`two tensors of the bundle are named '${name}'`);
+    names.add(name);
+    if (tensor.symmetric && (shape.length !== 2 || shape[0] !== shape[1]))
+      throw new Error(`symmetric tensor '${name}' has shape [${shape}], which is not square`);
     if (tensor.values.length !== storedLength(tensor.shape, tensor.symmetric)) {
       throw new Error(
         `tensor '${tensor.name}' [${tensor.shape}] has ${tensor.values.length} values`,
@@ -117,6 +126,7 @@ export function decodeBundle(bytes: Uint8Array): ReadonlyMap<string, BundleTenso
   } catch (cause) {
     throw new MalformedBundleError('it cannot be read as an Arrow file', cause);
   }
+  if (table.numRows > bytes.length) throw new MalformedBundleError('it has more rows than bytes');
   const [names, shapes, symmetric, values] = SCHEMA.fields.map(({ name }) => table.getChild(name));
   if (names == null || shapes == null || symmetric == null || values == null) {
     throw new MalformedBundleError('a column is missing');

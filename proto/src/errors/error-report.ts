@@ -8,7 +8,7 @@ const MAX_CAUSES = 8;
 /** The report of any thrown value; what is not a KronlensError gets the code 'internal'. */
 export function toErrorReport(error: unknown, depth = 0): ErrorReport {
   const known = error instanceof KronlensError ? error : undefined;
-  const plain = error instanceof Error ? error : new Error(String(error));
+  const plain = error instanceof Error ? error : new Error(textOf(error));
   const details = {
     ...known?.details,
     ...(known?.badInput === true ? { 'bad-input': 'true' } : {}),
@@ -23,6 +23,15 @@ export function toErrorReport(error: unknown, depth = 0): ErrorReport {
   if (plain.cause !== undefined && depth < MAX_CAUSES)
     report.cause = toErrorReport(plain.cause, depth + 1);
   return report;
+}
+
+/** What a thrown value that is no Error says; objects without a text form have none to call. */
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }
 
 /** The error of a report, causes included. */

@@ -45,14 +45,23 @@ export class ArtifactCorruptError extends KronlensError {
   }
 }
 
+/** OpenSSL takes less than 2 GiB at a time. */
+const MOST_HASHED = 2 ** 30;
+
 /** SHA-256 of the bytes, lower-case hex. */
 export function contentId(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  const hash = createHash('sha256');
+  for (let at = 0; at < bytes.length; at += MOST_HASHED)
+    hash.update(bytes.subarray(at, at + MOST_HASHED));
+  return hash.digest('hex');
 }
+
+/** True for what `contentId` gives. */
+export const isContentId = (id: string): boolean => /^[0-9a-f]{64}$/.test(id);
 
 /** @throws when `id` is no content id: it might be a path that leads elsewhere */
 export function requireContentId(id: string): string {
-  if (!/^[0-9a-f]{64}$/.test(id))
+  if (!isContentId(id))
     throw new KronlensError('bad-artifact-id', `'${id.slice(0, 80)}' is no artifact id`);
   return id;
 }

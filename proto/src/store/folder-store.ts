@@ -1,19 +1,24 @@
 // An artifact store in a folder: artifacts/ab/<id> and results/<task id>.
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiskFullError } from '../errors/kronlens-error.js';
 import type { TaskResult } from '../gen/kronlens/v1/task_pb.js';
-import { decodeResult, encodeResult } from '../messages/codec.js';
+import { decodeResult, encodeResult, MalformedMessageError } from '../messages/codec.js';
 import {
   ArtifactCorruptError,
   ArtifactMissingError,
   type ArtifactStore,
   contentId,
+  isContentId,
   requireContentId,
   type StoredArtifact,
 } from './artifact-store.js';
-import { isDiskFull, TEMPORARY_SUFFIX, writeFileAtomic } from './atomic-file.js';
+import { isDiskFull, writeFileAtomic } from './atomic-file.js';
 
+/**
+ * Any number of processes may use the same folder: a file appears under its name only when whole,
+ * and whoever writes it, it is the same file.
+ */
 export class FolderStore implements ArtifactStore {
   readonly folder: string;
 
@@ -23,7 +28,8 @@ export class FolderStore implements ArtifactStore {
 
   async put(bytes: Uint8Array): Promise<string> {
     const id = contentId(bytes);
-    if (!(await this.has(id))) await this.#write(this.#artifact(id), bytes);
+    const there = await sizeOf(this.#artifact(id));
+    if (there !== bytes.length) await this.#write(this.#artifact(id), bytes);
     return id;
   }
 
@@ -35,12 +41,7 @@ export class FolderStore implements ArtifactStore {
   }
 
   async has(id: string): Promise<boolean> {
-    try {
-      return (await stat(this.#artifact(requireContentId(id)))).isFile();
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
-    }
+    return (await sizeOf(this.#artifact(requireContentId(id)))) !== undefined;
   }
 
   async delete(id: string): Promise<void> {
@@ -50,8 +51,9 @@ export class FolderStore implements ArtifactStore {
   async *list(): AsyncIterable<StoredArtifact> {
     for (const group of await names(join(this.folder, 'artifacts'))) {
       for (const id of await names(join(this.folder, 'artifacts', group))) {
-        if (id.endsWith(TEMPORARY_SUFFIX)) continue;
-        yield { id, byteLength: (await stat(this.#artifact(id))).size };
+        if (!isContentId(id)) continue;
+        const byteLength = await sizeOf(this.#artifact(id));
+        if (byteLength !== undefined) yield { id, byteLength };
       }
     }
   }
@@ -63,7 +65,8 @@ export class FolderStore implements ArtifactStore {
   async getResult(taskId: string): Promise<TaskResult | undefined> {
     const bytes = await read(join(this.folder, 'results', requireContentId(taskId)));
     if (bytes === undefined) return undefined;
-    const result = decodeResult(bytes);
+    const result = readable(bytes);
+    if (result === undefined) return undefined;
     for (const { id } of result.artifacts) if (!(await this.has(id))) return undefined;
     return result;
   }
@@ -82,16 +85,54 @@ export class FolderStore implements ArtifactStore {
   }
 }
 
+/** Bytes asked of the system at a time. */
+const MOST_READ = 2 ** 30;
+
 function isMissing(error: unknown): boolean {
   const code = (error as NodeJS.ErrnoException).code;
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-async function read(path: string): Promise<Uint8Array | undefined> {
+/** The size of a file, undefined when there is none. */
+async function sizeOf(path: string): Promise<number | undefined> {
   try {
-    return await readFile(path);
+    const found = await stat(path);
+    return found.isFile() ? found.size : undefined;
   } catch (error) {
     if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** All bytes of a file, piece by piece since readFile refuses 2 GiB and more. */
+async function read(path: string): Promise<Uint8Array | undefined> {
+  try {
+    const file = await open(path, 'r');
+    try {
+      const bytes = new Uint8Array((await file.stat()).size);
+      let at = 0;
+      while (at < bytes.length) {
+        const length = Math.min(bytes.length - at, MOST_READ);
+        const { bytesRead } = await file.read(bytes, at, length, at);
+        if (bytesRead === 0) break;
+        at += bytesRead;
+      }
+      return bytes.subarray(0, at);
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** A record that cannot be read counts as none: the task is done again. */
+function readable(bytes: Uint8Array): TaskResult | undefined {
+  try {
+    return decodeResult(bytes);
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return undefined;
     throw error;
   }
 }
