@@ -14,6 +14,7 @@ import {
 } from './output-folder.js';
 import { type AnalysisRequest, type PreparedRun, prepareRun } from './prepare-run.js';
 import type { ProgressSink } from './progress-sink.js';
+import { RunClock } from './run-clock.js';
 import { RunKeeper } from './run-keeper.js';
 import type { RunRecord } from './run-record.js';
 import { StageProgress } from './stage-progress.js';
@@ -35,8 +36,9 @@ export async function runAnalysis(
   progress: ProgressSink,
 ): Promise<AnalysisOutcome> {
   const { options, execution } = request;
+  const clock = new RunClock();
   const folder = await inspectOutputFolder(execution.out, execution.resume);
-  const prepared = await prepareRun(request, engine);
+  const prepared = await clock.timed('open', () => prepareRun(request, engine));
   requireSameRun(folder, prepared.identity);
   if (folder.previous?.status === 'finished') {
     await tidyOutputFolder(folder.path);
@@ -44,12 +46,11 @@ export async function runAnalysis(
   }
   for (const warning of prepared.warnings) progress.note(`warning: ${warning}`);
   const { model, layers, factorOptions, data } = prepared;
-  const plan = await planFactors(model, layers, factorOptions, {
-    samples: data.samples,
-    batch: options.batch,
-    memoryBytes: options.memoryBytes,
-  });
-  const keeper = new RunKeeper(folder, request, prepared, plan);
+  const { batch, memoryBytes } = options;
+  const plan = await clock.timed('plan', () =>
+    planFactors(model, layers, factorOptions, { samples: data.samples, batch, memoryBytes }),
+  );
+  const keeper = new RunKeeper(folder, request, prepared, plan, clock);
   try {
     await prepareOutputFolder(folder.path);
     await keeper.begin();
@@ -60,7 +61,7 @@ export async function runAnalysis(
       seed: options.seed,
       shard: execution.shard,
     };
-    const record = await runStages(request, prepared, stage, engine, keeper, progress);
+    const record = await runStages(request, prepared, stage, engine, { keeper, clock }, progress);
     await tidyOutputFolder(folder.path);
     return { record, wasFinished: false };
   } catch (error) {
@@ -77,7 +78,7 @@ async function runStages(
   prepared: PreparedRun,
   stage: FactorStage,
   engine: Engine,
-  keeper: RunKeeper,
+  { keeper, clock }: { readonly keeper: RunKeeper; readonly clock: RunClock },
   progress: ProgressSink,
 ): Promise<RunRecord> {
   const { seen } = keeper;
@@ -89,7 +90,7 @@ async function runStages(
   ): Promise<T> => {
     const shown = new StageProgress(progress, name, total, unit);
     engine.onProgress((report) => shown.partial(report));
-    const result = await keeper.timed(name, () => work(shown));
+    const result = await clock.timed(name, () => work(shown));
     shown.end();
     return result;
   };
@@ -98,7 +99,7 @@ async function runStages(
     runFactorStage(engine, stage, shown, seen),
   );
   const writer = new ResultWriter(engine, prepared, options, execution.out);
-  await keeper.timed('write', () => writer.writeFactors(merged, stage.plan.folds));
+  await clock.timed('write', () => writer.writeFactors(merged, stage.plan.folds));
   if (writer.matrices > 0)
     await during('eigen', writer.matrices, 'matrices', (shown) =>
       writer.writeEigenpairs(shown, seen),

@@ -5,6 +5,7 @@ import type { FactorPlan } from '../programs/index.js';
 import { VERSION } from '../version.js';
 import type { OutputFolder } from './output-folder.js';
 import type { AnalysisRequest, PreparedRun } from './prepare-run.js';
+import type { RunClock } from './run-clock.js';
 import { RECORD_FORMAT, type RunRecord, writeRecord } from './run-record.js';
 
 /** What a run finds out, beside its files. */
@@ -18,9 +19,7 @@ export class RunKeeper {
   readonly #request: AnalysisRequest;
   readonly #prepared: PreparedRun;
   readonly #plan: FactorPlan;
-  readonly #startedMs = performance.now();
-  readonly #started = new Date().toISOString();
-  readonly #stagesMs: Record<string, number> = {};
+  readonly #clock: RunClock;
   readonly #hardware = new Map<string, Readonly<Record<string, string>>>();
 
   constructor(
@@ -28,7 +27,9 @@ export class RunKeeper {
     request: AnalysisRequest,
     prepared: PreparedRun,
     plan: FactorPlan,
+    clock: RunClock,
   ) {
+    this.#clock = clock;
     this.#folder = folder;
     this.#request = request;
     this.#prepared = prepared;
@@ -40,16 +41,6 @@ export class RunKeeper {
     const sorted = Object.entries(hardware).sort(([a], [b]) => (a < b ? -1 : 1));
     if (sorted.length > 0) this.#hardware.set(JSON.stringify(sorted), Object.fromEntries(sorted));
   };
-
-  /** Runs a stage and notes how long it took. */
-  async timed<T>(stage: string, work: () => Promise<T>): Promise<T> {
-    const start = performance.now();
-    try {
-      return await work();
-    } finally {
-      this.#stagesMs[stage] = Math.round(performance.now() - start);
-    }
-  }
 
   /** @throws DiskFullError */
   async begin(): Promise<void> {
@@ -102,13 +93,13 @@ export class RunKeeper {
       hardware: [...this.#hardware.keys()].sort().map((key) => this.#hardware.get(key) ?? {}),
       ...findings,
       timings: {
-        started: previous?.timings.started ?? this.#started,
+        started: previous?.timings.started ?? this.#clock.started,
         finished: status === 'finished' ? new Date().toISOString() : null,
         resumed: previous === undefined ? 0 : previous.timings.resumed + 1,
         parallel: execution.parallel,
         shard: execution.shard ?? null,
-        totalMs: Math.round(performance.now() - this.#startedMs),
-        stagesMs: { ...this.#stagesMs },
+        totalMs: this.#clock.elapsedMs,
+        stagesMs: { ...this.#clock.stagesMs },
       },
     };
   }
