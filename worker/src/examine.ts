@@ -1,7 +1,7 @@
 // Examines the machine for `kronlens doctor`: what is there, what is missing, how to get it.
 import { availableParallelism, totalmem } from 'node:os';
 import { processorName, runtimeVersion, vectorExtensions } from './hardware.js';
-import { createLinearAlgebra, howToInstall } from './linalg/index.js';
+import { examineLinearAlgebra } from './linalg/index.js';
 
 /** One line of the report. */
 export interface MachineRow {
@@ -64,20 +64,6 @@ async function examineRuntime(): Promise<MachineRow> {
       detail: `the native library does not load: ${reason}`,
       fix: REINSTALL,
     };
-  }
-}
-
-async function examineLinearAlgebra(): Promise<MachineRow> {
-  try {
-    const linalg = await createLinearAlgebra('auto');
-    const { library, warning } = linalg;
-    await linalg.close();
-    return warning === undefined
-      ? { name: 'linear algebra', ok: true, detail: library }
-      : { name: 'linear algebra', ok: false, detail: warning, fix: howToInstall() };
-  } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
-    return { name: 'linear algebra', ok: false, detail, fix: howToInstall() };
   }
 }
 

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { createLinearAlgebra, howToInstall } from './create-linear-algebra.js';
+import { createLinearAlgebra } from './create-linear-algebra.js';
+import { howToInstall } from './how-to-install.js';
 
 const here = new URL('./create-linear-algebra.js', import.meta.url).href;
 
@@ -44,7 +45,7 @@ test('auto finds some backend and says which; the portable one comes with a way 
   const { name, library, warning } = choose('auto', { KRONLENS_BLAS: '' });
   assert.ok(name === 'lapack' || name === 'portable');
   assert.match(String(library), /\d\.\d/);
-  assert.equal(warning === undefined, name === 'lapack');
+  if (name === 'portable') assert.match(String(warning), /no LAPACK library was found/);
   const portable = await createLinearAlgebra('portable');
   assert.match(portable.library, /^ml-matrix 6\.\d+\.\d+/);
   assert.equal(portable.warning, undefined);

@@ -1,4 +1,5 @@
 // Chooses the linear algebra backend.
+import { howToInstall } from './how-to-install.js';
 import { createLapack } from './lapack/lapack.js';
 import { LinearAlgebraMissingError } from './linalg-error.js';
 import type { LinearAlgebra } from './linear-algebra.js';
@@ -6,18 +7,6 @@ import { createPortable } from './portable/portable.js';
 
 /** `auto` takes LAPACK where the machine has one, else the portable backend with a warning. */
 export type LinearAlgebraChoice = 'auto' | 'lapack' | 'portable';
-
-/**
- * How to get a fast LAPACK here.
- * @param platform as `process.platform` has it
- */
-export function howToInstall(platform: NodeJS.Platform = process.platform): string {
-  const packages =
-    platform === 'linux'
-      ? 'apt-get install libopenblas0 (Fedora: dnf install openblas; Alpine: apk add openblas)'
-      : 'install OpenBLAS';
-  return `${packages}, or set KRONLENS_BLAS to the path of a LAPACK library`;
-}
 
 /**
  * A backend, to be closed after use. LAPACK has to be loaded on the main thread.

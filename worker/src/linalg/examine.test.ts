@@ -8,9 +8,9 @@ import { examineLinearAlgebra } from './examine.js';
 test('the library in use is named', async () => {
   const linalg = await createLinearAlgebra('auto');
   const { ok, detail, fix } = await examineLinearAlgebra();
-  assert.equal(ok, linalg.name === 'lapack');
+  assert.equal(ok, linalg.warning === undefined);
   assert.equal(fix === undefined, ok);
-  if (ok) assert.equal(detail, linalg.library);
+  if (linalg.name === 'lapack') assert.equal(detail, linalg.library);
   await linalg.close();
 });
 

@@ -1,16 +1,8 @@
 // What `kronlens doctor` says of linear algebra on this machine.
 
-import { howToInstall } from './create-linear-algebra.js';
+import type { MachineRow } from '../examine.js';
+import { howToInstall } from './how-to-install.js';
 import { createLapack } from './lapack/lapack.js';
-
-/** One row of the machine's report. */
-export interface LinearAlgebraFinding {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly detail: string;
-  /** What to do when it is not ok. */
-  readonly fix?: string;
-}
 
 /** A 2 x 2 matrix with eigenvalues 3 and 1. */
 const TRIAL = Float64Array.of(2, 1, 1, 2);
@@ -19,7 +11,7 @@ const TRIAL = Float64Array.of(2, 1, 1, 2);
  * Which LAPACK was found and whether it works; without one, what to install. Nothing is thrown.
  * Has to run on the main thread.
  */
-export async function examineLinearAlgebra(): Promise<LinearAlgebraFinding> {
+export async function examineLinearAlgebra(): Promise<MachineRow> {
   const name = 'linear algebra';
   try {
     const lapack = createLapack();
@@ -28,6 +20,9 @@ export async function examineLinearAlgebra(): Promise<LinearAlgebraFinding> {
     if (Math.abs(first - 3) > 1e-12 || Math.abs(second - 1) > 1e-12) {
       const detail = `${lapack.library} computes wrong eigenvalues: ${first} and ${second}, not 3 and 1`;
       return { name, ok: false, detail, fix: howToInstall() };
+    }
+    if (lapack.warning !== undefined) {
+      return { name, ok: false, detail: lapack.library, fix: lapack.warning };
     }
     return { name, ok: true, detail: lapack.library };
   } catch (error) {

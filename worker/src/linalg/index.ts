@@ -1,10 +1,7 @@
 // Dense linear algebra: the interface, the backends, and what `doctor` says of them.
-export {
-  createLinearAlgebra,
-  howToInstall,
-  type LinearAlgebraChoice,
-} from './create-linear-algebra.js';
-export { examineLinearAlgebra, type LinearAlgebraFinding } from './examine.js';
+export { createLinearAlgebra, type LinearAlgebraChoice } from './create-linear-algebra.js';
+export { examineLinearAlgebra } from './examine.js';
+export { howToInstall } from './how-to-install.js';
 export {
   LinearAlgebraMissingError,
   MatrixTooLargeError,

@@ -35,6 +35,7 @@ const OPENBLAS = [
   'libopenblas_pthreads.so.0',
   'libopenblas.so',
   'libopenblaso.so.0',
+  'libopenblas64.so.0',
 ] as const;
 /** Any other LAPACK that the distribution has set up; the reference one is slow but right. */
 const ANY_LAPACK = ['liblapack.so.3'] as const;

@@ -1,5 +1,6 @@
 // Linear algebra by LAPACK: OpenBLAS, Accelerate or whatever else the machine has.
 import { copyFinite, copySymmetric, requireShape } from '../checked-copy.js';
+import { howToInstall } from '../how-to-install.js';
 import { MatrixTooLargeError, NoConvergenceError } from '../linalg-error.js';
 import type {
   LinearAlgebra,
@@ -40,12 +41,16 @@ export function createLapack(): LinearAlgebra {
 class Lapack implements LinearAlgebra {
   readonly name = 'lapack';
   readonly library: string;
+  readonly warning?: string;
   readonly #lapack: LapackLibrary;
   readonly #slots: Slots;
 
   constructor(lapack: LapackLibrary) {
     this.#lapack = lapack;
     this.library = lapack.description;
+    if (lapack.reference) {
+      this.warning = `${lapack.path} is the reference LAPACK, several times slower than OpenBLAS: ${howToInstall()}`;
+    }
     this.#slots = new Slots(lapack.reentrant ? Math.max(1, POOL_THREADS - 1) : 1);
   }
 

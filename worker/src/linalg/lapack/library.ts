@@ -34,6 +34,8 @@ export interface LapackLibrary {
   readonly longIntegers: boolean;
   /** Whether several calls may run at the same time. */
   readonly reentrant: boolean;
+  /** Whether it is the reference implementation, right but several times slower than OpenBLAS. */
+  readonly reference: boolean;
 }
 
 /** How builds of OpenBLAS decorate names: SciPy's and NumPy's wheels, and 64-bit integers. */
@@ -109,6 +111,7 @@ function load(found: string): LapackLibrary {
     description: `${path} (${openblas?.text ?? describeLapack(handle, decoration)})`,
     longIntegers: openblas?.longIntegers ?? decoration.suffix === '64_',
     reentrant: openblas?.reentrant ?? true,
+    reference: openblas === undefined && /liblapack\.so[^/]*$/.test(path),
   };
 }
 
