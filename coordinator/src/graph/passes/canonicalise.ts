@@ -4,6 +4,7 @@ import { removeDeadCode } from './dead-code.js';
 import { inlineFunctions } from './inline-functions.js';
 import { removeConstants } from './remove-constants.js';
 import { removeIdentities } from './remove-identities.js';
+import { resolveCastLike } from './resolve-cast-like.js';
 import { upgrade } from './upgrade.js';
 
 /**
@@ -15,5 +16,5 @@ import { upgrade } from './upgrade.js';
 export function canonicalise(graph: Graph): Graph {
   // Dead code goes before `upgrade`, which must not refuse a model for nodes that it does not use.
   const { source: _, ...own } = removeDeadCode(removeConstants(inlineFunctions(graph)));
-  return removeDeadCode(upgrade(removeIdentities(own)));
+  return removeDeadCode(resolveCastLike(upgrade(removeIdentities(own))));
 }

@@ -6,10 +6,10 @@ import { decodeNode } from '../codec/decode-model.js';
 import { encodeNode } from '../codec/encode-model.js';
 import { ModelError } from '../codec/model-error.js';
 import type { Graph, Node, Tensor } from '../graph.js';
+import { knownRanks } from '../known-ranks.js';
 import { OLDER_FORMS } from '../ops/older-forms.js';
 import { UnsupportedFormError, type UpgradeContext } from '../ops/op-rule.js';
 import { opRule } from '../ops/table.js';
-import { knownRanks } from '../ranks.js';
 
 /** The opset that op rules are written for; newer models keep theirs, their forms agree. */
 export const CANONICAL_OPSET = 20;

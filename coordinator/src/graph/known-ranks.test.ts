@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { graph, info, node } from '../testing/small-graph.js';
 import { int, ints } from './attributes.js';
-import { knownRanks } from './ranks.js';
+import { knownRanks } from './known-ranks.js';
 import { floatTensor, intTensor } from './tensor.js';
 
 it('knownRanks follows ranks through the ops that fix them, and says nothing of others', () => {

@@ -2,7 +2,7 @@
 import { intAttribute, intsAttribute } from './attributes.js';
 import type { Graph, Node } from './graph.js';
 
-/** Ops whose output has the rank of their first input. */
+/** Ops whose outputs have the rank of their first input. */
 const SAME_RANK: ReadonlySet<string> = new Set([
   ...['Conv', 'ConvTranspose', 'MaxPool', 'AveragePool', 'GlobalMaxPool', 'GlobalAveragePool'],
   ...['BatchNormalization', 'InstanceNormalization', 'LayerNormalization', 'LRN', 'Dropout'],

@@ -1,0 +1,50 @@
+// The element types of values, as far as they follow from the file alone, without running anything.
+import { intAttribute, tensorAttribute } from './attributes.js';
+import { dtypeOf } from './codec/format.js';
+import type { DType, Graph, Node } from './graph.js';
+import { opRule } from './ops/table.js';
+
+const BOOLEAN: ReadonlySet<string> = new Set([
+  ...['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal'],
+  ...['And', 'Or', 'Xor', 'Not', 'IsNaN', 'IsInf'],
+]);
+const INDICES: ReadonlySet<string> = new Set(['Shape', 'Size', 'ArgMax', 'ArgMin', 'NonZero']);
+/** Ops outside the table whose first output has the type of their first input. */
+const SAME: ReadonlySet<string> = new Set([
+  ...['Elu', 'Selu', 'Celu', 'Gelu', 'Mish', 'HardSigmoid', 'HardSwish', 'ThresholdedRelu'],
+  ...['LayerNormalization', 'InstanceNormalization', 'GroupNormalization', 'LRN'],
+  ...['DepthToSpace', 'SpaceToDepth', 'Einsum', 'GatherND', 'ScatterND', 'Trilu', 'Sin', 'Cos'],
+]);
+
+/** The known element types; a value that is absent has an unknown one. */
+export function knownDtypes(graph: Graph): ReadonlyMap<string, DType> {
+  const dtypes = new Map<string, DType>();
+  for (const [name, { dtype }] of graph.initializers) dtypes.set(name, dtype);
+  for (const { name, dtype } of graph.inputs) dtypes.set(name, dtype);
+  for (const node of graph.nodes) {
+    const dtype = node.domain === '' ? dtypeFrom(node, dtypes) : undefined;
+    const [first = '', ...others] = node.outputs;
+    if (dtype === undefined) continue;
+    if (first !== '') dtypes.set(first, dtype);
+    // Further outputs may be masks and indices; those of Split are parts.
+    if (node.op === 'Split') for (const other of others) dtypes.set(other, dtype);
+  }
+  return dtypes;
+}
+
+function dtypeFrom(node: Node, dtypes: ReadonlyMap<string, DType>): DType | undefined {
+  if (BOOLEAN.has(node.op)) return 'bool';
+  if (INDICES.has(node.op)) return 'int64';
+  const of = (index: number) => dtypes.get(node.inputs[index] ?? '');
+  switch (node.op) {
+    case 'Cast':
+      return dtypeOf(intAttribute(node, 'to', 0));
+    case 'CastLike':
+    case 'Where':
+      return of(1);
+    case 'ConstantOfShape':
+      return tensorAttribute(node, 'value')?.dtype ?? 'float32';
+    default:
+      return opRule(node.op) !== undefined || SAME.has(node.op) ? of(0) : undefined;
+  }
+}
