@@ -13,12 +13,10 @@ export interface Place {
   readonly exists: (path: string) => boolean;
 }
 
-const THIS_MACHINE: Place = {
-  platform: process.platform,
-  arch: process.arch,
-  env: process.env,
-  exists: existsSync,
-};
+function thisMachine(): Place {
+  const { platform, arch, env } = process;
+  return { platform, arch, env, exists: existsSync };
+}
 
 const TRIPLETS: Readonly<Record<string, string>> = {
   x64: 'x86_64-linux-gnu',
@@ -43,7 +41,7 @@ const ANY_LAPACK = ['liblapack.so.3'] as const;
 const ACCELERATE = '/System/Library/Frameworks/Accelerate.framework/Accelerate';
 
 /** Paths, or bare names that the system's loader has to find, in the order to try. */
-export function findLibraries(place: Place = THIS_MACHINE): readonly string[] {
+export function findLibraries(place: Place = thisMachine()): readonly string[] {
   const wanted = place.env[LIBRARY_VARIABLE];
   if (wanted !== undefined && wanted !== '') return [wanted];
   if (place.platform === 'darwin') return findOnMac(place);

@@ -128,7 +128,8 @@ class Portable implements LinearAlgebra {
 
   #start(): Worker {
     if (this.#thread !== undefined) return this.#thread;
-    const thread = new Worker(new URL('./thread.js', import.meta.url));
+    // Options of this process such as --input-type would not fit the thread.
+    const thread = new Worker(new URL('./thread.js', import.meta.url), { execArgv: [] });
     thread.unref();
     thread.on('message', (reply: Reply) => this.#settle(reply));
     thread.on('error', (error) => this.#fail(() => error));
