@@ -6,7 +6,7 @@ Needs numpy and onnx. The models take any batch b:
     x [b, 3], y int64 [b] in 0..2, u [2, b], and, in weighted.onnx, weight [b]
 and yield sums over the batch of  x x^T ("gram"), log(x[0]) ("logs": NaN where x[0] < 0), one-hot
 labels ("labels"), u ("noise"); and per sample 2 x ("rows"). types.onnx casts its float32 input to
-every type.
+every type; identity.onnx passes an input of every type on; external.onnx has external data.
 """
 
 from pathlib import Path
@@ -84,6 +84,19 @@ def types() -> None:
     save("types", nodes, [value("x", FLOAT, ["n"])], outputs, {})
 
 
+def identity() -> None:
+    kinds = {"float32": FLOAT, "float64": TensorProto.DOUBLE, "float16": TensorProto.FLOAT16}
+    for bits in [8, 16, 32, 64]:
+        for kind in ["int", "uint"]:
+            kinds[f"{kind}{bits}"] = getattr(TensorProto, f"{kind}{bits}".upper())
+    kinds["bool"] = TensorProto.BOOL
+    nodes = [helper.make_node("Identity", [k], [f"{k}_again"]) for k in kinds]
+    value = helper.make_tensor_value_info
+    inputs = [value(k, v, ["n"]) for k, v in kinds.items()]
+    outputs = [value(f"{k}_again", v, ["n"]) for k, v in kinds.items()]
+    save("identity", nodes, inputs, outputs, {})
+
+
 def external() -> None:
     value = helper.make_tensor_value_info
     weight = np.arange(6, dtype=np.float32).reshape(3, 2)
@@ -109,5 +122,6 @@ if __name__ == "__main__":
     program("plain", weighted=False)
     program("weighted", weighted=True)
     types()
+    identity()
     external()
     print(f"{sum(path.stat().st_size for path in FOLDER.iterdir())} bytes in {FOLDER}")

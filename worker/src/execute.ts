@@ -23,9 +23,11 @@ import {
 } from './linalg/index.js';
 import { ThreadPool } from './pool/thread-pool.js';
 import { executeDescribeData } from './tasks/describe-data.js';
+import { runEigen } from './tasks/eigen.js';
 import { executeEvaluate } from './tasks/evaluate.js';
 import type { PoolJobs } from './tasks/pool-jobs.js';
 import { executeProgram } from './tasks/program.js';
+import type { TaskArtifact } from './tasks/task-artifact.js';
 
 export interface ExecutorOptions {
   /** Where artifacts are read from, and results go to. */
@@ -43,7 +45,8 @@ export interface ExecutorOptions {
 /** Executes tasks. */
 export interface Executor {
   /**
-   * Executes a task, or finds its recorded result. Program, merge and eigen tasks are recorded.
+   * Executes a task, or finds its recorded result. Program, merge and eigen tasks are recorded
+   * under their id; results of the others have none.
    * Any number of tasks may be asked for at a time; those that find no thread wait.
    * @throws KronlensError: `badInput` where the user's model or data are at fault, `retryable` where
    *   another try may succeed; CancelledError when the signal aborts
@@ -90,58 +93,67 @@ class LocalExecutor implements Executor {
   async execute(task: Task, signal?: AbortSignal): Promise<TaskResult> {
     if (this.#closed) throw new KronlensError('executor-closed', 'the executor is closed');
     if (signal?.aborted === true) throw new CancelledError('the task');
+    if (!RECORDED.has(task.kind.case)) return await this.#compute(task, '', signal);
     const { store } = this.#options;
     const id = taskId(task);
-    const recorded = RECORDED.has(task.kind.case);
-    const earlier = recorded ? await store.getResult(id) : undefined;
+    const earlier = await store.getResult(id);
     if (earlier !== undefined) return earlier;
+    const result = await this.#compute(task, id, signal);
+    await store.putResult(id, result);
+    return result;
+  }
+
+  async #compute(task: Task, id: string, signal: AbortSignal | undefined): Promise<TaskResult> {
     const start = performance.now();
-    const outcome = await this.#compute(task, id, signal);
-    const result = create(TaskResultSchema, {
+    const outcome = await this.#outcome(task, id, signal);
+    return create(TaskResultSchema, {
       ...outcome,
       taskId: id,
       elapsedMs: performance.now() - start,
       hardware: { ...this.hardware },
     });
-    if (recorded) await store.putResult(id, result);
-    return result;
   }
 
-  async #compute(task: Task, id: string, signal: AbortSignal | undefined): Promise<Outcome> {
-    const { store, onProgress } = this.#options;
+  async #outcome(task: Task, id: string, signal: AbortSignal | undefined): Promise<Outcome> {
+    const { store } = this.#options;
     const { kind } = task;
     switch (kind.case) {
       case 'program': {
         const setting = { store, files: this.#files, pool: this.#pool };
-        const sums = await executeProgram(kind.value, setting, {
-          signal,
-          onProgress: (done, total, what) =>
-            onProgress?.(
-              create(ProgressSchema, {
-                taskId: id,
-                done: BigInt(done),
-                total: BigInt(total),
-                what,
-              }),
-            ),
-        });
-        return { artifacts: [await this.#keep('sums', sums)] };
+        const onProgress = (done: number, total: number, what: string) =>
+          this.#report(id, done, total, what);
+        return await this.#keep(await executeProgram(kind.value, setting, { signal, onProgress }));
+      }
+      case 'merge':
+        return await this.#keep(
+          await this.#pool.run('merge', kind.value, { what: 'the merge of sums', signal }),
+        );
+      case 'eigen': {
+        const setting = { store, linalg: this.#linalg };
+        return await this.#keep(await runEigen(kind.value, setting));
       }
       case 'evaluate':
         return await executeEvaluate(kind.value, this.#pool, signal);
       case 'describeData':
         return { arrays: await executeDescribeData(kind.value, this.#files) };
-      case 'merge':
-      case 'eigen':
       case undefined:
-        throw new KronlensError('bad-task', `this executor does not know the task '${kind.case}'`);
+        throw new KronlensError('bad-task', 'a task without a kind cannot be executed');
     }
   }
 
-  async #keep(name: string, bytes: Uint8Array): Promise<ArtifactRef> {
-    const id = await this.#options.store.put(bytes);
-    const ref = { name, id, byteLength: BigInt(bytes.byteLength) };
-    return create(ArtifactRefSchema, ref);
+  async #keep(found: readonly TaskArtifact[]): Promise<Outcome> {
+    const artifacts: ArtifactRef[] = [];
+    for (const { name, bytes } of found) {
+      const id = await this.#options.store.put(bytes);
+      const ref = { name, id, byteLength: BigInt(bytes.byteLength) };
+      artifacts.push(create(ArtifactRefSchema, ref));
+    }
+    return { artifacts };
+  }
+
+  #report(id: string, done: number, total: number, what: string): void {
+    const counts = { done: BigInt(done), total: BigInt(total) };
+    this.#options.onProgress?.(create(ProgressSchema, { taskId: id, ...counts, what }));
   }
 
   async close(): Promise<void> {

@@ -32,7 +32,10 @@ export async function runEvaluation(task: EvaluateTask, context: JobContext): Pr
         ? {}
         : await context.native(() => runSession(session, feeds, into, subject));
     return {
-      tensors: Object.entries(results).map(([name, tensor]) => toMessage(name, tensor)),
+      tensors: task.fetch.flatMap((name) => {
+        const tensor = results[name];
+        return tensor === undefined ? [] : [toMessage(name, tensor)];
+      }),
       types: session.outputMetadata.map((value) =>
         create(ValueTypeSchema, {
           name: value.name,

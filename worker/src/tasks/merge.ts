@@ -27,7 +27,7 @@ export class MergeError extends KronlensError {
  */
 export async function runMerge(
   task: MergeTask,
-  { store }: { readonly store: ArtifactStore },
+  { store }: { readonly store: Pick<ArtifactStore, 'get'> },
 ): Promise<TaskArtifact[]> {
   const [firstId] = task.bundles;
   if (firstId === undefined) throw new MergeError('a merge task names no bundle');

@@ -3,24 +3,37 @@ import { serveJobs } from '../pool/serve-jobs.js';
 import { runEvaluation } from '../session/run-evaluation.js';
 import { runProgram } from '../session/run-program.js';
 import { SessionCache } from '../session/session-cache.js';
+import { runMerge } from './merge.js';
 import type { PoolJobs } from './pool-jobs.js';
 
 /** The memory limit of a run is planned for one session in each thread. */
 const SESSIONS = 1;
+
+/** The memory under the views, each once. */
+function buffersOf(views: readonly Uint8Array[]): ArrayBuffer[] {
+  const buffers = new Set(views.map(({ buffer }) => buffer));
+  return [...buffers].filter((buffer) => buffer instanceof ArrayBuffer);
+}
 
 const sessions = new SessionCache(SESSIONS);
 
 serveJobs<PoolJobs>(
   {
     async program(job, context) {
-      const answer = await runProgram(job, sessions, context);
-      return { answer, transfer: [answer.buffer] };
+      const bytes = await runProgram(job, sessions, context);
+      return { answer: [{ name: 'sums', bytes }], transfer: [bytes.buffer] };
+    },
+    async merge(job, context) {
+      const get = (id: string) => {
+        context.checkCancelled();
+        return context.artifact(id);
+      };
+      const answer = await runMerge(job, { store: { get } });
+      return { answer, transfer: buffersOf(answer.map(({ bytes }) => bytes)) };
     },
     async evaluate(job, context) {
       const answer = await runEvaluation(job, context);
-      const memory = new Set(answer.tensors.map(({ data }) => data.buffer));
-      const transfer = [...memory].filter((buffer) => buffer instanceof ArrayBuffer);
-      return { answer, transfer };
+      return { answer, transfer: buffersOf(answer.tensors.map(({ data }) => data)) };
     },
   },
   () => sessions.clear(),

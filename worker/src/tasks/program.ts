@@ -14,6 +14,7 @@ import type { DataFiles } from '../data/data-files.js';
 import type { JobOptions, ThreadPool } from '../pool/thread-pool.js';
 import type { ProgramRun } from '../session/program-job.js';
 import type { PoolJobs } from './pool-jobs.js';
+import type { TaskArtifact } from './task-artifact.js';
 
 export interface ProgramSetting {
   readonly store: ArtifactStore;
@@ -113,8 +114,8 @@ function neededArrays(runs: readonly ProgramRun[], task: ProgramTask): DataArray
 
 /**
  * Executes a program task.
- * @returns the bytes of a bundle with the program's outputs: unscaled float64 sums over the task's
- *   samples, symmetric ones packed, and the concatenated rows of per-sample outputs
+ * @returns one artifact `sums`, a bundle with the program's outputs: unscaled float64 sums over the
+ *   task's samples, symmetric ones packed, and the concatenated rows of per-sample outputs
  * @throws BadInputError or DataError when the data do not fit or cannot be read,
  *   NonFiniteOutputError, RuntimeFailure, CancelledError, ThreadLostError (retryable)
  */
@@ -122,7 +123,7 @@ export async function executeProgram(
   task: ProgramTask,
   setting: ProgramSetting,
   request: ProgramRequest,
-): Promise<Uint8Array> {
+): Promise<readonly TaskArtifact[]> {
   const runs = await cutRuns(task, setting.store);
   const arrays = neededArrays(runs, task);
   const name = runs[0]?.program.name ?? '';

@@ -36,15 +36,19 @@ export function taskOf(kind: Task['kind']): Task {
   return create(TaskSchema, { codeVersion: 'test', kind });
 }
 
+/** `sums` is `plain` without its per-sample output. */
+export type FixtureProgram = 'plain' | 'weighted' | 'sums';
+
 /**
  * The manifest of a model that scripts/make-program-fixtures.py made.
  * @param model the content id of its bytes
  */
-export function fixtureProgram(name: 'plain' | 'weighted', model: string, batch: number): Program {
+export function fixtureProgram(name: FixtureProgram, model: string, batch: number): Program {
   const b = BigInt(batch);
   const { FLOAT32, INT64 } = ElementType;
   const weight = { name: 'weight', role: InputRole.SAMPLE_WEIGHT, type: FLOAT32, shape: [b] };
   const sum = { reduction: Reduction.SUM };
+  const rows = { name: 'rows', reduction: Reduction.PER_SAMPLE, shape: [b, 3n], kind: 'rows' };
   return create(ProgramSchema, {
     name: `${name} of ${batch}`,
     model,
@@ -60,7 +64,7 @@ export function fixtureProgram(name: 'plain' | 'weighted', model: string, batch:
       { name: 'logs', ...sum, shape: [1n], layer: 'conv1', kind: 'output' },
       { name: 'labels', ...sum, shape: [3n], kind: 'labels' },
       { name: 'noise', ...sum, shape: [2n], kind: 'noise' },
-      { name: 'rows', reduction: Reduction.PER_SAMPLE, shape: [b, 3n], kind: 'rows' },
+      ...(name === 'sums' ? [] : [rows]),
     ],
   });
 }
@@ -115,8 +119,9 @@ export class Workbench {
   }
 
   /** Stores a fixture program for a batch; its content id. */
-  async program(name: 'plain' | 'weighted', batch: number): Promise<string> {
-    const model = await this.store.put(await readFile(fixture(`programs/${name}.onnx`)));
+  async program(name: FixtureProgram, batch: number): Promise<string> {
+    const file = fixture(`programs/${name === 'weighted' ? 'weighted' : 'plain'}.onnx`);
+    const model = await this.store.put(await readFile(file));
     return await this.store.put(encodeProgram(fixtureProgram(name, model, batch)));
   }
 
