@@ -19,11 +19,12 @@ export function asMask(context: VjpContext, condition: string, like: string): st
 
 const input = (context: VjpContext, index: number): string => context.node.inputs[index] ?? '';
 const output = (context: VjpContext): string => context.node.outputs[0] ?? '';
-const number = (context: VjpContext, value: number): string =>
+/** A scalar constant in the dtype of the node's output. */
+export const number = (context: VjpContext, value: number): string =>
   context.build.scalar(value, widthOf(context, output(context)));
 
 /** A rule of one input y = f(x): cotangent g * f'(x), f' without column axis. */
-function pointwise(
+export function pointwise(
   op: string,
   derivative: (context: VjpContext, x: string, y: string) => string,
   linearity: Linearity,
@@ -43,7 +44,7 @@ const x = (range: readonly [number, number], name = 'plain'): OpExample => ({
   inputs: [{ shape: [3, 4], range }],
 });
 /** For ops that ONNX Runtime has no float64 kernel for. */
-const single = (range: readonly [number, number], name = 'plain'): OpExample => ({
+export const single = (range: readonly [number, number], name = 'plain'): OpExample => ({
   name,
   inputs: [{ shape: [3, 4], range, dtype: 'float32' }],
 });

@@ -1,11 +1,17 @@
 // The op table: one rule per op of the standard domain.
+import { ACTIVATION_RULES } from './activation-rules.js';
 import { ELEMENTWISE_RULES } from './elementwise-rules.js';
 import { NETWORK_RULES } from './network-rules.js';
 import type { OpRule } from './op-rule.js';
 import { SHAPE_RULES } from './shape-rules.js';
 
 /** Each family of ops has its own list, in a file beside this one. */
-const RULES: readonly OpRule[] = [...NETWORK_RULES, ...ELEMENTWISE_RULES, ...SHAPE_RULES];
+const RULES: readonly OpRule[] = [
+  ...NETWORK_RULES,
+  ...ELEMENTWISE_RULES,
+  ...ACTIVATION_RULES,
+  ...SHAPE_RULES,
+];
 
 const BY_NAME: ReadonlyMap<string, OpRule> = new Map(RULES.map((rule) => [rule.op, rule]));
 
