@@ -17,6 +17,7 @@ import {
   OLDEST_OPSET,
 } from './format.js';
 import { ModelError } from './model-error.js';
+import { attributeRemainders, valueInfoRemainders } from './remainders.js';
 import { decodeTensor, type ModelFolder } from './tensor-proto.js';
 
 /**
@@ -73,8 +74,14 @@ function graphOf(model: ModelProto, name: string, folder: ModelFolder): Graph {
       `${name} has sparse initializers, which are not supported`,
     );
   const initializers = new Map<string, Tensor>();
-  for (const tensor of proto.initializer)
+  for (const tensor of proto.initializer) {
+    if (initializers.has(tensor.name))
+      throw new ModelError(
+        'malformed-model',
+        `${name}: initializer '${tensor.name}' is there twice`,
+      );
     initializers.set(tensor.name, decodeTensor(tensor, folder));
+  }
   // Before format version 4 initializers were listed among the inputs too.
   const inputs = proto.input
     .filter((input) => !initializers.has(input.name))
@@ -89,6 +96,12 @@ function graphOf(model: ModelProto, name: string, folder: ModelFolder): Graph {
     initializers,
     domains,
     functions: model.functions,
+    source: {
+      ...model,
+      opsetImport: [],
+      functions: [],
+      graph: { ...proto, node: [], initializer: [], input: [], output: [] },
+    },
   };
   checkOrder(graph, name);
   return graph;
@@ -148,7 +161,7 @@ function valueInfo(proto: ValueInfoProto, name: string): ValueInfo {
         ? dim.value.value
         : -1,
   );
-  return { name: proto.name, dtype, shape };
+  return valueInfoRemainders.keep({ name: proto.name, dtype, shape }, proto);
 }
 
 /** A node of the format; nodes without a name are called after what they make. */
@@ -178,6 +191,12 @@ const TEXT = new TextDecoder();
  * and inside functions references to the function's parameters.
  */
 export function decodeAttribute(proto: AttributeProto, folder: ModelFolder): Attribute {
+  const attribute = attributeOf(proto, folder);
+  const beyond = (proto.$unknown?.length ?? 0) > 0 || proto.docString !== '';
+  return beyond ? attributeRemainders.keep(attribute, proto) : attribute;
+}
+
+function attributeOf(proto: AttributeProto, folder: ModelFolder): Attribute {
   if (proto.refAttrName !== '') return { kind: 'other', value: proto };
   switch (proto.type) {
     case ATTRIBUTE_TYPE.float:

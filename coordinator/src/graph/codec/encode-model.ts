@@ -1,34 +1,52 @@
 // A Graph to ONNX bytes; unknown fields of the nodes that came from a file are kept.
-import { clone, create, toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import {
   type AttributeProto,
   AttributeProtoSchema,
+  GraphProtoSchema,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from '../../gen/kronlens/onnx/onnx_pb.js';
 import type { Attribute, Graph, Node, ValueInfo } from '../graph.js';
 import { toInt64 } from '../tensor.js';
-import { ATTRIBUTE_TYPE, ELEMENT_TYPE, irVersionOf } from './format.js';
+import { ATTRIBUTE_TYPE, ELEMENT_TYPE, irVersionOf, LARGEST_MESSAGE_BYTES } from './format.js';
+import { ModelError } from './model-error.js';
+import { attributeRemainders, valueInfoRemainders } from './remainders.js';
 import { encodeTensor } from './tensor-proto.js';
 
-/** The bytes of a ModelProto; outputs may lack a shape and take their type from the runtime. */
+/**
+ * The bytes of a ModelProto; outputs may lack a shape and take their type from the runtime. What
+ * the graph keeps of a file (`source`, and what its parts were read from) is written back.
+ * @throws ModelError when the contents are larger than the format allows
+ */
 export function encodeModel(
   graph: Graph,
   options: { readonly untypedOutputs?: boolean } = {},
 ): Uint8Array {
-  const model = create(ModelProtoSchema, {
+  let byteLength = 0;
+  for (const tensor of graph.initializers.values()) byteLength += tensor.bytes.byteLength;
+  if (byteLength > LARGEST_MESSAGE_BYTES)
+    throw new ModelError(
+      'model-too-large',
+      `the model's constants have ${byteLength} bytes; models of 2 GiB and more are not supported`,
+    );
+  const model = graph.source ?? create(ModelProtoSchema, { producerName: 'kronlens' });
+  const contents = model.graph ?? create(GraphProtoSchema, { name: 'kronlens' });
+  return toBinary(ModelProtoSchema, {
+    ...model,
     irVersion: BigInt(Math.max(graph.irVersion, irVersionOf(graph.opset))),
-    producerName: 'kronlens',
     opsetImport: [
-      { domain: '', version: BigInt(graph.opset) },
-      ...[...graph.domains].map(([domain, version]) => ({ domain, version: BigInt(version) })),
+      operatorSet('', graph.opset),
+      ...[...graph.domains].map(([domain, version]) => operatorSet(domain, version)),
     ],
     functions: [...(graph.functions ?? [])],
     graph: {
-      name: 'kronlens',
+      ...contents,
       node: graph.nodes.map(encodeNode),
       initializer: [...graph.initializers].map(([name, tensor]) => encodeTensor(name, tensor)),
       input: graph.inputs.map(encodeValueInfo),
@@ -39,27 +57,34 @@ export function encodeModel(
       ),
     },
   });
-  return toBinary(ModelProtoSchema, model);
 }
+
+const operatorSet = (domain: string, version: number) =>
+  create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) });
 
 /** A node of the format, with what the file had beyond the fields that are read. */
 export function encodeNode(node: Node): NodeProto {
-  const proto =
-    node.source === undefined ? create(NodeProtoSchema) : clone(NodeProtoSchema, node.source);
-  proto.name = node.name;
-  proto.opType = node.op;
-  proto.domain = node.domain;
-  proto.input = [...node.inputs];
-  proto.output = [...node.outputs];
-  proto.attribute = Object.entries(node.attributes).map(([name, attribute]) =>
-    encodeAttribute(name, attribute),
-  );
-  return proto;
+  return {
+    ...(node.source ?? create(NodeProtoSchema)),
+    name: node.name,
+    opType: node.op,
+    domain: node.domain,
+    input: [...node.inputs],
+    output: [...node.outputs],
+    attribute: Object.entries(node.attributes).map(([name, attribute]) =>
+      encodeAttribute(name, attribute),
+    ),
+    metadataProps: [...node.metadata].map(([key, value]) =>
+      create(StringStringEntryProtoSchema, { key, value }),
+    ),
+  };
 }
 
 const TEXT = new TextEncoder();
 
 function encodeAttribute(name: string, attribute: Attribute): AttributeProto {
+  const read = attributeRemainders.of(attribute);
+  if (read !== undefined) return { ...read, name };
   const of = (type: number, fields: Partial<AttributeProto>) =>
     create(AttributeProtoSchema, { ...(fields as object), name, type });
   switch (attribute.kind) {
@@ -80,11 +105,13 @@ function encodeAttribute(name: string, attribute: Attribute): AttributeProto {
     case 'tensor':
       return of(ATTRIBUTE_TYPE.tensor, { t: encodeTensor('', attribute.value) });
     case 'other':
-      return attribute.value as AttributeProto;
+      return { ...(attribute.value as AttributeProto), name };
   }
 }
 
 function encodeValueInfo(info: ValueInfo): ValueInfoProto {
+  const read = valueInfoRemainders.of(info);
+  if (read !== undefined) return read;
   const dims = info.shape?.map((size) =>
     typeof size === 'string'
       ? { value: { case: 'dimParam' as const, value: size } }

@@ -14,6 +14,12 @@ export interface LoadedModel {
   readonly sha256: string;
 }
 
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['ENOENT', 'there is no such file'],
+  ['EISDIR', 'it is a folder'],
+  ['EACCES', 'permission denied'],
+]);
+
 /** @throws ModelError when there is no such file or it is no usable ONNX model */
 export async function loadModel(path: string): Promise<LoadedModel> {
   let bytes: Uint8Array;
@@ -27,11 +33,9 @@ export async function loadModel(path: string): Promise<LoadedModel> {
     bytes = await readFile(path);
   } catch (cause) {
     if (cause instanceof ModelError) throw cause;
-    throw new ModelError(
-      'model-missing',
-      `cannot read the model '${path}': ${(cause as Error).message}`,
-      cause,
-    );
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const reason = REASONS.get(code ?? '') ?? message;
+    throw new ModelError('model-missing', `cannot read the model '${path}': ${reason}`, cause);
   }
   const graph = decodeModel(bytes, basename(path), dirname(path));
   const hash = createHash('sha256').update(bytes);

@@ -1,5 +1,5 @@
 // TensorProto to Tensor and back, external data included.
-import { closeSync, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, realpathSync, statSync } from 'node:fs';
 import { isAbsolute, join, sep } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { type TensorProto, TensorProtoSchema } from '../../gen/kronlens/onnx/onnx_pb.js';
@@ -7,6 +7,7 @@ import { elementCount, type Tensor } from '../graph.js';
 import { ELEMENT_BYTES } from '../tensor.js';
 import { dtypeOf, ELEMENT_TYPE, EXTERNAL_LOCATION, elementTypeName } from './format.js';
 import { ModelError } from './model-error.js';
+import { tensorRemainders } from './remainders.js';
 
 /** Where a model's external data may lie; undefined: the model came without a folder. */
 export type ModelFolder = string | undefined;
@@ -21,14 +22,14 @@ export function decodeTensor(proto: TensorProto, folder: ModelFolder): Tensor {
       `tensor '${proto.name}' has element type ${elementTypeName(proto.dataType)}, which is not supported`,
     );
   }
-  if (dtype === 'string') return { dtype, shape, bytes: new Uint8Array(0) };
   const count = elementCount(shape);
-  if (!Number.isSafeInteger(count) || shape.some((size) => size < 0)) {
+  if (![count, ...shape].every((size) => Number.isSafeInteger(size) && size >= 0)) {
     throw new ModelError(
       'malformed-model',
       `tensor '${proto.name}' has the impossible shape [${shape.join(', ')}]`,
     );
   }
+  if (dtype === 'string') return { dtype, shape, bytes: new Uint8Array(0) };
   const byteLength = count * ELEMENT_BYTES[dtype];
   const bytes =
     proto.dataLocation === EXTERNAL_LOCATION
@@ -40,7 +41,16 @@ export function decodeTensor(proto: TensorProto, folder: ModelFolder): Tensor {
       `tensor '${proto.name}' [${shape.join(', ')}] should have ${byteLength} bytes, it has ${bytes.byteLength}`,
     );
   }
-  return { dtype, shape, bytes };
+  const tensor = { dtype, shape, bytes };
+  const beyond =
+    (proto.$unknown?.length ?? 0) > 0 || proto.docString !== '' || proto.metadataProps.length > 0;
+  return beyond ? tensorRemainders.keep(tensor, withoutContents(proto)) : tensor;
+}
+
+function withoutContents(proto: TensorProto): TensorProto {
+  const { docString, metadataProps, $unknown } = proto;
+  const rest = create(TensorProtoSchema, { docString, metadataProps });
+  return $unknown === undefined ? rest : { ...rest, $unknown };
 }
 
 /** Fields that hold values in the place of raw_data, by element type (ONNX, TensorProto). */
@@ -89,6 +99,11 @@ function readExternal(proto: TensorProto, folder: ModelFolder, byteLength: numbe
       `tensor '${proto.name}': external data of ${length} bytes at ${offset} do not fit its shape (${byteLength} bytes)`,
     );
   }
+  if (!statSync(path).isFile())
+    throw new ModelError(
+      'external-data-missing',
+      `external data '${location}' of tensor '${proto.name}' is no regular file`,
+    );
   const file = openSync(path, 'r');
   try {
     if (offset + length > fstatSync(file).size) {
@@ -139,12 +154,21 @@ function externalPath(tensor: string, location: string, folder: ModelFolder): st
   return path;
 }
 
-/** A TensorProto with raw data. */
+/**
+ * A TensorProto with raw data.
+ * @throws ModelError for tensors of strings, whose contents are not read
+ */
 export function encodeTensor(name: string, tensor: Tensor): TensorProto {
-  return create(TensorProtoSchema, {
+  if (tensor.dtype === 'string')
+    throw new ModelError(
+      'unsupported-type',
+      `tensor '${name}' holds strings; that is not supported`,
+    );
+  return {
+    ...(tensorRemainders.of(tensor) ?? create(TensorProtoSchema)),
     name,
     dims: tensor.shape.map(BigInt),
     dataType: ELEMENT_TYPE[tensor.dtype],
     rawData: tensor.bytes,
-  });
+  };
 }
