@@ -76,8 +76,8 @@ const elu = pointwise(
 const selu = pointwise(
   'Selu',
   (c, x, y) => {
-    const alpha = floatAttribute(c.node, 'alpha', 1.67326319217681884765625);
-    const gamma = floatAttribute(c.node, 'gamma', 1.05070102214813232421875);
+    const alpha = floatAttribute(c.node, 'alpha', 1.6732631921768188);
+    const gamma = floatAttribute(c.node, 'gamma', 1.0507010221481323);
     return bySign(c, x, number(c, gamma), c.build.emit('Add', [y, number(c, alpha * gamma)]));
   },
   'smooth',
