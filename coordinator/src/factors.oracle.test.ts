@@ -112,7 +112,9 @@ async function assertFolder(
     for (const kind of ['input', 'output', 'mean'] as const) {
       const expected = factor[kind];
       if (expected === undefined) continue;
-      const file = decodeMatrixFile(await readFile(join(folder, 'factors', `${block}.${kind}.arrow`)));
+      const file = decodeMatrixFile(
+        await readFile(join(folder, 'factors', `${block}.${kind}.arrow`)),
+      );
       assertClose(`${block} ${kind}`, file.values, numbers(expected));
     }
     for (const kind of ['input', 'output'] as const) {
@@ -140,11 +142,19 @@ for (const name of readdirSync(FIXTURES).sort()) {
           const outcome = await analyse(
             t,
             { model: join(folder, file), data: join(folder, 'data.npz') },
-            { loss: oracle.loss, sharing, bias, curvature, batch: file === 'model.onnx' ? 16 : undefined },
+            {
+              loss: oracle.loss,
+              sharing,
+              bias,
+              curvature,
+              batch: file === 'model.onnx' ? 16 : undefined,
+            },
           );
           await assertFolder(outcome.folder, oracle, variant.factors);
           const { loss, accuracy } = outcome.record;
-          assert.ok(Math.abs((loss ?? NaN) - oracle.lossMean) <= 1e-6 * Math.max(1, oracle.lossMean));
+          assert.ok(
+            Math.abs((loss ?? NaN) - oracle.lossMean) <= 1e-6 * Math.max(1, oracle.lossMean),
+          );
           assert.equal(accuracy, oracle.accuracy);
         });
       });

@@ -1,6 +1,6 @@
 // Programs: differentiated ONNX models that workers run over data, by name.
 export type { BuiltProgram, ProgramPair } from './built-program.js';
-export { type FactorOptions, factorInputDim } from './factors.js';
+export { type FactorOptions, factorInputDim } from './factor-options.js';
 export { checkLoss, defaultLoss, type Logits } from './logits.js';
 export type { ColumnKind, LossName } from './loss.js';
 export type { MeanGram } from './mean-gram.js';

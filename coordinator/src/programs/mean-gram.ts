@@ -1,7 +1,7 @@
 // E[X] E[X]^T of layers with several positions: what the mean alignment of convolutions is measured against.
 import { encodeModel, GraphBuilder, type Node, type ShapedGraph, typeOf } from '../graph/index.js';
 import type { Layer, LayerUse } from '../layers/index.js';
-import { type FactorOptions, factorInputDim, isJoint } from './factors.js';
+import { type FactorOptions, factorInputDim, isJoint } from './factor-options.js';
 import { emitGram, emitSum, emitTotal } from './gram.js';
 import {
   type BatchPlaces,

@@ -2,7 +2,8 @@
 import { BadInputError } from '@kronlens/proto';
 import type { Layer } from '../layers/index.js';
 import type { ProgramPair } from './built-program.js';
-import { buildFactorProgram, type FactorOptions } from './factors.js';
+import type { FactorOptions } from './factor-options.js';
+import { buildFactorProgram } from './factors.js';
 import { columnCount } from './loss.js';
 import { buildMeanGram, type MeanGram } from './mean-gram.js';
 import { batchWithin, bytesPerSample, groupLayers } from './memory.js';

@@ -1,0 +1,59 @@
+// The backward pass of a program: output-Hessian columns pulled back from the logits to the layers.
+import { type GraphBuilder, pullBack, type ShapedGraph, typeOf } from '../graph/index.js';
+import type { Layer } from '../layers/index.js';
+import type { FactorOptions } from './factor-options.js';
+import type { BatchPlaces } from './layer-inputs.js';
+import { columnCount, emitColumns, type LossInputs } from './loss.js';
+import type { ProgramInputs } from './program-io.js';
+
+export interface BackwardRequest {
+  /** The model at this program's batch size. */
+  readonly graph: ShapedGraph;
+  readonly batch: number;
+  readonly places: BatchPlaces;
+  /** The value that holds the logits. */
+  readonly logits: string;
+  readonly layers: readonly Layer[];
+  readonly options: FactorOptions;
+  /** Whether labels are an input, for the loss. */
+  readonly sums: boolean;
+}
+
+export interface LayerCotangents {
+  /** g [C, ...shape of z] of every use that the logits depend on. */
+  readonly cotangents: ReadonlyMap<string, string>;
+  readonly columns: number;
+  readonly lossInputs: LossInputs;
+}
+
+/** @param weight [B], 0 for padded samples, whose cotangents vanish */
+export function emitLayerCotangents(
+  b: GraphBuilder,
+  inputs: ProgramInputs,
+  request: BackwardRequest,
+  weight: string | undefined,
+): LayerCotangents {
+  const { graph, batch, logits, layers } = request;
+  const { loss, columns: kind } = request.options;
+  const shape = typeOf(graph, logits).shape;
+  const outputs = shape.reduce((product, size) => product * size, 1) / batch;
+  const needsLabels = request.sums || kind.kind === 'empirical';
+  const lossInputs: LossInputs = {
+    logits: b.reshape(logits, [batch, outputs]),
+    batch,
+    outputs,
+    labels: needsLabels ? inputs.labels(loss, outputs) : undefined,
+    random: kind.kind === 'mc' ? inputs.random(loss, kind.samples, outputs) : undefined,
+  };
+  const columns = columnCount(loss, kind, outputs);
+  const plain = emitColumns(b, loss, kind, lossInputs);
+  const seed = weight === undefined ? plain : b.emit('Mul', [plain, b.reshape(weight, [batch, 1])]);
+  const cotangents = pullBack({
+    graph,
+    builder: b,
+    seeds: new Map([[logits, b.reshape(seed, [columns, ...shape])]]),
+    columns,
+    targets: layers.flatMap((layer) => layer.uses.map((use) => use.output)),
+  });
+  return { cotangents, columns, lossInputs };
+}

@@ -1,0 +1,29 @@
+// What the factors of a run are of, and what that makes of a layer's input.
+import type { Layer } from '../layers/index.js';
+import type { ColumnKind, LossName } from './loss.js';
+
+/** What the factors are of; fixed for a run. */
+export interface FactorOptions {
+  readonly loss: LossName;
+  readonly columns: ColumnKind;
+  /**
+   * How positions of a convolution or token-shared layer are treated (K-FAC "expand" and "reduce").
+   * expand: E[sum_p x_p x_p^T] and E[(1/P) sum_p sum_k g_kp g_kp^T].
+   * reduce: E[xbar xbar^T], xbar the mean over positions, and E[sum_k gbar_k gbar_k^T], gbar the sum.
+   */
+  readonly sharing: 'expand' | 'reduce';
+  /** joint: the input gets a homogeneous coordinate 1 behind it, for layers that have a bias. */
+  readonly bias: 'separate' | 'joint';
+  /** Whether labels are given. */
+  readonly labels: boolean;
+}
+
+/** Whether the layer's input has a homogeneous coordinate 1 behind it. */
+export function isJoint(layer: Layer, options: Pick<FactorOptions, 'bias'>): boolean {
+  return options.bias === 'joint' && layer.bias !== undefined;
+}
+
+/** The input dimension of a layer's factor: one more with a bias treated jointly. */
+export function factorInputDim(layer: Layer, options: Pick<FactorOptions, 'bias'>): number {
+  return layer.inDim + (isJoint(layer, options) ? 1 : 0);
+}
