@@ -136,6 +136,8 @@ class LocalExecutor implements Executor {
         return await executeEvaluate(kind.value, this.#pool, signal);
       case 'describeData':
         return { arrays: await executeDescribeData(kind.value, this.#files) };
+      case 'curvature':
+        throw new KronlensError('bad-task', 'this worker executes no curvature tasks');
       case undefined:
         throw new KronlensError('bad-task', 'a task without a kind cannot be executed');
     }

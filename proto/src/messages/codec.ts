@@ -61,6 +61,9 @@ export const decodeResult = (bytes: Uint8Array): TaskResult =>
  */
 export function taskId(task: Task): string {
   const bare = clone(TaskSchema, task);
-  if (bare.kind.case === 'program') for (const array of bare.kind.value.arrays) array.path = '';
+  const { kind } = bare;
+  const data = kind.case === 'program' ? kind.value : undefined;
+  const operated = kind.case === 'curvature' ? kind.value.operator : undefined;
+  for (const array of (data ?? operated)?.arrays ?? []) array.path = '';
   return createHash('sha256').update(toBinary(TaskSchema, bare)).digest('hex');
 }

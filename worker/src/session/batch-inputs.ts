@@ -89,6 +89,9 @@ function fillOf(input: ProgramInput, batch: number, job: ProgramJob): Fill {
       return fillNoise(input, batch, job.seed);
     case InputRole.SAMPLE_WEIGHT:
       return fillWeights(input);
+    case InputRole.PROBE:
+    case InputRole.CAPTURED:
+      throw new KronlensError('bad-program', `input '${input.name}' is not filled from data`);
     case InputRole.INPUT_ROLE_UNSPECIFIED:
       throw new KronlensError('bad-program', `input '${input.name}' has no role`);
   }

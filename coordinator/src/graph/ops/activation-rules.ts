@@ -1,7 +1,7 @@
 // Activations that ONNX has as single ops beside the plain ones: Gelu, Elu and their relatives.
 import { floatAttribute, stringAttribute } from '../attributes.js';
-import { number, pointwise, single } from './elementwise-rules.js';
 import type { OpExample, OpRule, VjpContext } from './op-rule.js';
+import { number, pointwise, single } from './pointwise.js';
 
 /** Ranges on one side of the kink at 0, for functions whose curvature jumps there. */
 const POSITIVE = single([0.2, 1.5], 'positive');

@@ -2,51 +2,22 @@
 import { floatAttribute, int } from '../attributes.js';
 import { boolTensor, floatTensor } from '../tensor.js';
 import type { Linearity, LinearityOf, OpExample, OpRule, Vjp, VjpContext } from './op-rule.js';
-
-const ONNX_FLOAT = 1;
-const ONNX_DOUBLE = 11;
-
-/** 'float64' for a double value, else 'float32': the dtype that constants beside it need. */
-export function widthOf(context: VjpContext, value: string): 'float32' | 'float64' {
-  return context.type(value).dtype === 'float64' ? 'float64' : 'float32';
-}
-
-/** A boolean as 0 and 1 in the dtype of `like`. */
-export function asMask(context: VjpContext, condition: string, like: string): string {
-  const to = widthOf(context, like) === 'float64' ? ONNX_DOUBLE : ONNX_FLOAT;
-  return context.build.emit('Cast', [condition], { to: int(to) });
-}
-
-const input = (context: VjpContext, index: number): string => context.node.inputs[index] ?? '';
-const output = (context: VjpContext): string => context.node.outputs[0] ?? '';
-/** A scalar constant in the dtype of the node's output. */
-export const number = (context: VjpContext, value: number): string =>
-  context.build.scalar(value, widthOf(context, output(context)));
-
-/** A rule of one input y = f(x): cotangent g * f'(x), f' without column axis. */
-export function pointwise(
-  op: string,
-  derivative: (context: VjpContext, x: string, y: string) => string,
-  linearity: Linearity,
-  examples: readonly OpExample[],
-): OpRule {
-  const vjp: Vjp = (context, [g]) =>
-    g === undefined
-      ? []
-      : [context.build.scaled(g, derivative(context, input(context, 0), output(context)))];
-  return { op, vjp, linearity, examples };
-}
+import {
+  asMask,
+  input,
+  number,
+  ONNX_DOUBLE,
+  ONNX_FLOAT,
+  output,
+  pointwise,
+  single,
+} from './pointwise.js';
 
 const bilinear: LinearityOf = (_node, varies) =>
   varies.filter(Boolean).length > 1 ? 'smooth' : 'linear';
 const x = (range: readonly [number, number], name = 'plain'): OpExample => ({
   name,
   inputs: [{ shape: [3, 4], range }],
-});
-/** For ops that ONNX Runtime has no float64 kernel for. */
-export const single = (range: readonly [number, number], name = 'plain'): OpExample => ({
-  name,
-  inputs: [{ shape: [3, 4], range, dtype: 'float32' }],
 });
 const away: readonly [number, number] = [0.2, 1.5];
 const below: readonly [number, number] = [-1.5, -0.2];

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kronlens/v1/task.proto.
  */
 export const file_kronlens_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChZrcm9ubGVucy92MS90YXNrLnByb3RvEgtrcm9ubGVucy52MSKKAgoEVGFzaxIUCgxjb2RlX3ZlcnNpb24YASABKAkSKwoHcHJvZ3JhbRgCIAEoCzIYLmtyb25sZW5zLnYxLlByb2dyYW1UYXNrSAASJwoFbWVyZ2UYAyABKAsyFi5rcm9ubGVucy52MS5NZXJnZVRhc2tIABInCgVlaWdlbhgEIAEoCzIWLmtyb25sZW5zLnYxLkVpZ2VuVGFza0gAEi0KCGV2YWx1YXRlGAUgASgLMhkua3JvbmxlbnMudjEuRXZhbHVhdGVUYXNrSAASNgoNZGVzY3JpYmVfZGF0YRgGIAEoCzIdLmtyb25sZW5zLnYxLkRlc2NyaWJlRGF0YVRhc2tIAEIGCgRraW5kIqUBCgtQcm9ncmFtVGFzaxIPCgdwcm9ncmFtGAEgASgJEhQKDHRhaWxfcHJvZ3JhbRgCIAEoCRImCgZhcnJheXMYAyADKAsyFi5rcm9ubGVucy52MS5EYXRhQXJyYXkSDwoHc2FtcGxlcxgEIAEoBBITCgtmaXJzdF9iYXRjaBgFIAEoBBITCgtiYXRjaF9jb3VudBgGIAEoBBIMCgRzZWVkGAcgASgEIhwKCU1lcmdlVGFzaxIPCgdidW5kbGVzGAEgAygJIkkKCUVpZ2VuVGFzaxIOCgZidW5kbGUYASABKAkSDgoGdGVuc29yGAIgASgJEg0KBXNjYWxlGAMgASgBEg0KBWxheWVyGAQgASgJImAKDEV2YWx1YXRlVGFzaxINCgVtb2RlbBgBIAEoDBIiCgVmZWVkcxgCIAMoCzITLmtyb25sZW5zLnYxLlRlbnNvchINCgVmZXRjaBgDIAMoCRIOCgZmb2xkZXIYBCABKAkiIQoQRGVzY3JpYmVEYXRhVGFzaxINCgVwYXRocxgBIAMoCSI8CgtBcnRpZmFjdFJlZhIMCgRuYW1lGAEgASgJEgoKAmlkGAIgASgJEhMKC2J5dGVfbGVuZ3RoGAMgASgEIkEKCVZhbHVlVHlwZRIMCgRuYW1lGAEgASgJEiYKBHR5cGUYAiABKA4yGC5rcm9ubGVucy52MS5FbGVtZW50VHlwZSK9AgoKVGFza1Jlc3VsdBIPCgd0YXNrX2lkGAEgASgJEisKCWFydGlmYWN0cxgCIAMoCzIYLmtyb25sZW5zLnYxLkFydGlmYWN0UmVmEiQKB3RlbnNvcnMYAyADKAsyEy5rcm9ubGVucy52MS5UZW5zb3ISJQoFdHlwZXMYBCADKAsyFi5rcm9ubGVucy52MS5WYWx1ZVR5cGUSJgoGYXJyYXlzGAUgAygLMhYua3JvbmxlbnMudjEuRGF0YUFycmF5EhIKCmVsYXBzZWRfbXMYBiABKAESNwoIaGFyZHdhcmUYByADKAsyJS5rcm9ubGVucy52MS5UYXNrUmVzdWx0LkhhcmR3YXJlRW50cnkaLwoNSGFyZHdhcmVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkYKCFByb2dyZXNzEg8KB3Rhc2tfaWQYASABKAkSDAoEZG9uZRgCIAEoBBINCgV0b3RhbBgDIAEoBBIMCgR3aGF0GAQgASgJIt8BCgtFcnJvclJlcG9ydBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEg0KBXN0YWNrGAQgASgJEjYKB2RldGFpbHMYBSADKAsyJS5rcm9ubGVucy52MS5FcnJvclJlcG9ydC5EZXRhaWxzRW50cnkSJwoFY2F1c2UYBiABKAsyGC5rcm9ubGVucy52MS5FcnJvclJlcG9ydBouCgxEZXRhaWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z", [file_kronlens_v1_program, file_kronlens_v1_tensor]);
+  fileDesc("ChZrcm9ubGVucy92MS90YXNrLnByb3RvEgtrcm9ubGVucy52MSK7AgoEVGFzaxIUCgxjb2RlX3ZlcnNpb24YASABKAkSKwoHcHJvZ3JhbRgCIAEoCzIYLmtyb25sZW5zLnYxLlByb2dyYW1UYXNrSAASJwoFbWVyZ2UYAyABKAsyFi5rcm9ubGVucy52MS5NZXJnZVRhc2tIABInCgVlaWdlbhgEIAEoCzIWLmtyb25sZW5zLnYxLkVpZ2VuVGFza0gAEi0KCGV2YWx1YXRlGAUgASgLMhkua3JvbmxlbnMudjEuRXZhbHVhdGVUYXNrSAASNgoNZGVzY3JpYmVfZGF0YRgGIAEoCzIdLmtyb25sZW5zLnYxLkRlc2NyaWJlRGF0YVRhc2tIABIvCgljdXJ2YXR1cmUYByABKAsyGi5rcm9ubGVucy52MS5DdXJ2YXR1cmVUYXNrSABCBgoEa2luZCKlAQoLUHJvZ3JhbVRhc2sSDwoHcHJvZ3JhbRgBIAEoCRIUCgx0YWlsX3Byb2dyYW0YAiABKAkSJgoGYXJyYXlzGAMgAygLMhYua3JvbmxlbnMudjEuRGF0YUFycmF5Eg8KB3NhbXBsZXMYBCABKAQSEwoLZmlyc3RfYmF0Y2gYBSABKAQSEwoLYmF0Y2hfY291bnQYBiABKAQSDAoEc2VlZBgHIAEoBCIcCglNZXJnZVRhc2sSDwoHYnVuZGxlcxgBIAMoCSJJCglFaWdlblRhc2sSDgoGYnVuZGxlGAEgASgJEg4KBnRlbnNvchgCIAEoCRINCgVzY2FsZRgDIAEoARINCgVsYXllchgEIAEoCSKfAQoIT3BlcmF0b3ISDwoHY2FwdHVyZRgBIAEoCRIUCgx0YWlsX2NhcHR1cmUYAiABKAkSDwoHcHJvZHVjdBgDIAEoCRIUCgx0YWlsX3Byb2R1Y3QYBCABKAkSJgoGYXJyYXlzGAUgAygLMhYua3JvbmxlbnMudjEuRGF0YUFycmF5Eg8KB3NhbXBsZXMYBiABKAQSDAoEc2VlZBgHIAEoBCI/Cg5Lcm9uZWNrZXJCbG9jaxIOCgZidW5kbGUYASABKAkSDQoFaW5wdXQYAiABKAkSDgoGb3V0cHV0GAMgASgJIusBCg1DdXJ2YXR1cmVUYXNrEg0KBWxheWVyGAEgASgJEicKCG9wZXJhdG9yGAIgASgLMhUua3JvbmxlbnMudjEuT3BlcmF0b3ISCwoDdG9wGAMgASgNEhEKCXRvbGVyYW5jZRgEIAEoARIVCg1tb3N0X3Byb2R1Y3RzGAUgASgEEhQKDG1lbW9yeV9ieXRlcxgGIAEoBBIuCglrcm9uZWNrZXIYByADKAsyGy5rcm9ubGVucy52MS5Lcm9uZWNrZXJCbG9jaxIOCgZwcm9iZXMYCCABKA0SFQoNZGVuc2l0eV9zdGVwcxgJIAEoDSJgCgxFdmFsdWF0ZVRhc2sSDQoFbW9kZWwYASABKAwSIgoFZmVlZHMYAiADKAsyEy5rcm9ubGVucy52MS5UZW5zb3ISDQoFZmV0Y2gYAyADKAkSDgoGZm9sZGVyGAQgASgJIiEKEERlc2NyaWJlRGF0YVRhc2sSDQoFcGF0aHMYASADKAkiPAoLQXJ0aWZhY3RSZWYSDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoCRITCgtieXRlX2xlbmd0aBgDIAEoBCJBCglWYWx1ZVR5cGUSDAoEbmFtZRgBIAEoCRImCgR0eXBlGAIgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUivQIKClRhc2tSZXN1bHQSDwoHdGFza19pZBgBIAEoCRIrCglhcnRpZmFjdHMYAiADKAsyGC5rcm9ubGVucy52MS5BcnRpZmFjdFJlZhIkCgd0ZW5zb3JzGAMgAygLMhMua3JvbmxlbnMudjEuVGVuc29yEiUKBXR5cGVzGAQgAygLMhYua3JvbmxlbnMudjEuVmFsdWVUeXBlEiYKBmFycmF5cxgFIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRISCgplbGFwc2VkX21zGAYgASgBEjcKCGhhcmR3YXJlGAcgAygLMiUua3JvbmxlbnMudjEuVGFza1Jlc3VsdC5IYXJkd2FyZUVudHJ5Gi8KDUhhcmR3YXJlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJGCghQcm9ncmVzcxIPCgd0YXNrX2lkGAEgASgJEgwKBGRvbmUYAiABKAQSDQoFdG90YWwYAyABKAQSDAoEd2hhdBgEIAEoCSLfAQoLRXJyb3JSZXBvcnQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBINCgVzdGFjaxgEIAEoCRI2CgdkZXRhaWxzGAUgAygLMiUua3JvbmxlbnMudjEuRXJyb3JSZXBvcnQuRGV0YWlsc0VudHJ5EicKBWNhdXNlGAYgASgLMhgua3JvbmxlbnMudjEuRXJyb3JSZXBvcnQaLgoMRGV0YWlsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw", [file_kronlens_v1_program, file_kronlens_v1_tensor]);
 
 /**
  * @generated from message kronlens.v1.Task
@@ -61,6 +61,12 @@ export type Task = Message<"kronlens.v1.Task"> & {
      */
     value: DescribeDataTask;
     case: "describeData";
+  } | {
+    /**
+     * @generated from field: kronlens.v1.CurvatureTask curvature = 7;
+     */
+    value: CurvatureTask;
+    case: "curvature";
   } | { case: undefined; value?: undefined };
 };
 
@@ -190,6 +196,168 @@ export const EigenTaskSchema: GenMessage<EigenTask> = /*@__PURE__*/
   messageDesc(file_kronlens_v1_task, 3);
 
 /**
+ * An operator on the weights of one layer, of dimension d: the mean over samples of what programs
+ * multiply vectors by.
+ *
+ * @generated from message kronlens.v1.Operator
+ */
+export type Operator = Message<"kronlens.v1.Operator"> & {
+  /**
+   * Program whose PER_SAMPLE outputs are the CAPTURED inputs of `product`, and the one for the last,
+   * partial batch (empty: batches come out even, or padded samples have weight 0).
+   *
+   * @generated from field: string capture = 1;
+   */
+  capture: string;
+
+  /**
+   * @generated from field: string tail_capture = 2;
+   */
+  tailCapture: string;
+
+  /**
+   * From a PROBE [K, ...] (d entries a vector) to its one SUM output of the same shape.
+   *
+   * @generated from field: string product = 3;
+   */
+  product: string;
+
+  /**
+   * @generated from field: string tail_product = 4;
+   */
+  tailProduct: string;
+
+  /**
+   * @generated from field: repeated kronlens.v1.DataArray arrays = 5;
+   */
+  arrays: DataArray[];
+
+  /**
+   * @generated from field: uint64 samples = 6;
+   */
+  samples: bigint;
+
+  /**
+   * @generated from field: uint64 seed = 7;
+   */
+  seed: bigint;
+};
+
+/**
+ * Describes the message kronlens.v1.Operator.
+ * Use `create(OperatorSchema)` to create a new message.
+ */
+export const OperatorSchema: GenMessage<Operator> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_task, 4);
+
+/**
+ * The Kronecker product output (x) input of one group of a layer, matrices of a tensor bundle.
+ *
+ * @generated from message kronlens.v1.KroneckerBlock
+ */
+export type KroneckerBlock = Message<"kronlens.v1.KroneckerBlock"> & {
+  /**
+   * @generated from field: string bundle = 1;
+   */
+  bundle: string;
+
+  /**
+   * @generated from field: string input = 2;
+   */
+  input: string;
+
+  /**
+   * @generated from field: string output = 3;
+   */
+  output: string;
+};
+
+/**
+ * Describes the message kronlens.v1.KroneckerBlock.
+ * Use `create(KroneckerBlockSchema)` to create a new message.
+ */
+export const KroneckerBlockSchema: GenMessage<KroneckerBlock> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_task, 5);
+
+/**
+ * What is asked of an operator by products with vectors alone. Result: one bundle "curvature".
+ *
+ * @generated from message kronlens.v1.CurvatureTask
+ */
+export type CurvatureTask = Message<"kronlens.v1.CurvatureTask"> & {
+  /**
+   * @generated from field: string layer = 1;
+   */
+  layer: string;
+
+  /**
+   * @generated from field: kronlens.v1.Operator operator = 2;
+   */
+  operator?: Operator | undefined;
+
+  /**
+   * Top eigenpairs by block Krylov iteration: tensors "eigenvalues" [k], "residuals" [k] (norms of
+   * H v - lambda v), "eigenvectors" [k, d] (one row each, largest first, sign fixed), "converged"
+   * [k] of 0 and 1, "products" [1] (vectors that were multiplied).
+   *
+   * @generated from field: uint32 top = 3;
+   */
+  top: number;
+
+  /**
+   * A pair is converged when its residual is at most tolerance * lambda_1.
+   *
+   * @generated from field: double tolerance = 4;
+   */
+  tolerance: number;
+
+  /**
+   * Give up after so many products with vectors.
+   *
+   * @generated from field: uint64 most_products = 5;
+   */
+  mostProducts: bigint;
+
+  /**
+   * Captured rows are kept in memory up to here, else captured anew for every product.
+   *
+   * @generated from field: uint64 memory_bytes = 6;
+   */
+  memoryBytes: bigint;
+
+  /**
+   * One per group: with them, "difference_norm" [1] is ||H - K||_2 and "difference_residual" [1],
+   * K the block diagonal of the Kronecker products.
+   *
+   * @generated from field: repeated kronlens.v1.KroneckerBlock kronecker = 7;
+   */
+  kronecker: KroneckerBlock[];
+
+  /**
+   * Random vectors of the estimates of ||H - K||_F^2 and ||H||_F^2: tensors "difference_frobenius",
+   * "frobenius" [2] (estimate of the square, standard error). 0: none.
+   *
+   * @generated from field: uint32 probes = 8;
+   */
+  probes: number;
+
+  /**
+   * Steps of stochastic Lanczos quadrature with `probes` start vectors: "density_nodes",
+   * "density_weights" [probes * steps]. 0: none.
+   *
+   * @generated from field: uint32 density_steps = 9;
+   */
+  densitySteps: number;
+};
+
+/**
+ * Describes the message kronlens.v1.CurvatureTask.
+ * Use `create(CurvatureTaskSchema)` to create a new message.
+ */
+export const CurvatureTaskSchema: GenMessage<CurvatureTask> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_task, 6);
+
+/**
  * Executes an ONNX model once on given tensors: how the coordinator learns shapes and constants.
  *
  * @generated from message kronlens.v1.EvaluateTask
@@ -225,7 +393,7 @@ export type EvaluateTask = Message<"kronlens.v1.EvaluateTask"> & {
  * Use `create(EvaluateTaskSchema)` to create a new message.
  */
 export const EvaluateTaskSchema: GenMessage<EvaluateTask> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 4);
+  messageDesc(file_kronlens_v1_task, 7);
 
 /**
  * Opens data files and says what is in them.
@@ -244,7 +412,7 @@ export type DescribeDataTask = Message<"kronlens.v1.DescribeDataTask"> & {
  * Use `create(DescribeDataTaskSchema)` to create a new message.
  */
 export const DescribeDataTaskSchema: GenMessage<DescribeDataTask> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 5);
+  messageDesc(file_kronlens_v1_task, 8);
 
 /**
  * @generated from message kronlens.v1.ArtifactRef
@@ -271,7 +439,7 @@ export type ArtifactRef = Message<"kronlens.v1.ArtifactRef"> & {
  * Use `create(ArtifactRefSchema)` to create a new message.
  */
 export const ArtifactRefSchema: GenMessage<ArtifactRef> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 6);
+  messageDesc(file_kronlens_v1_task, 9);
 
 /**
  * @generated from message kronlens.v1.ValueType
@@ -293,7 +461,7 @@ export type ValueType = Message<"kronlens.v1.ValueType"> & {
  * Use `create(ValueTypeSchema)` to create a new message.
  */
 export const ValueTypeSchema: GenMessage<ValueType> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 7);
+  messageDesc(file_kronlens_v1_task, 10);
 
 /**
  * @generated from message kronlens.v1.TaskResult
@@ -346,7 +514,7 @@ export type TaskResult = Message<"kronlens.v1.TaskResult"> & {
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema: GenMessage<TaskResult> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 8);
+  messageDesc(file_kronlens_v1_task, 11);
 
 /**
  * @generated from message kronlens.v1.Progress
@@ -378,7 +546,7 @@ export type Progress = Message<"kronlens.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 9);
+  messageDesc(file_kronlens_v1_task, 12);
 
 /**
  * The wire form of an error.
@@ -426,5 +594,5 @@ export type ErrorReport = Message<"kronlens.v1.ErrorReport"> & {
  * Use `create(ErrorReportSchema)` to create a new message.
  */
 export const ErrorReportSchema: GenMessage<ErrorReport> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 10);
+  messageDesc(file_kronlens_v1_task, 13);
 
