@@ -31,7 +31,7 @@ def npy() -> None:
     np.save(FOLDER / "uint8.npy", image)
     np.save(FOLDER / "bool.npy", y == 1)
     np.save(FOLDER / "fortran.npy", np.asfortranarray(x))
-    np.save(FOLDER / "fortran-big-endian.npy", np.asfortranarray(x.astype(">f4")))
+    np.save(FOLDER / "fortran-big-endian.npy", np.asfortranarray(x.astype(">f8")))
     np.save(FOLDER / "scalar.npy", np.float32(3))
     np.save(FOLDER / "pickled.npy", np.array([{}, None], dtype=object), allow_pickle=True)
     np.save(FOLDER / "records.npy", np.zeros(3, dtype=[("a", "f4"), ("b", "i4")]))

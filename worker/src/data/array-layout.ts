@@ -20,6 +20,11 @@ export interface ArrayLayout {
   readonly byteOrder: 'little' | 'big';
   /** Booleans of Arrow files are stored as bits, least significant first. */
   readonly packing: 'bytes' | 'bits';
+  /**
+   * In C order rows lie one after the other. In Fortran order the first index changes fastest, so a
+   * row is scattered over the whole array, which is one segment.
+   */
+  readonly order: 'c' | 'fortran';
   /** `[samples, ...shape of one sample]`. */
   readonly shape: readonly number[];
   readonly source: ByteSource;

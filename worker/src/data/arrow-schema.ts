@@ -15,8 +15,10 @@ export interface ArrowColumn {
   readonly nodes: number;
   /** Sizes of the lists, outermost first. */
   readonly listSizes: readonly number[];
-  /** Index of the values' buffer in a record batch. */
+  /** Index of the values' buffer in a record batch, view columns before it counted with 2 buffers. */
   readonly valuesBuffer: number;
+  /** View columns before it: they have further buffers, whose number each batch tells. */
+  readonly viewsBefore: number;
 }
 
 // Codes of the Type union and field numbers of Schema.fbs.
@@ -24,6 +26,8 @@ const INT = 2;
 const FLOATING_POINT = 3;
 const BOOL = 6;
 const FIXED_SIZE_LIST = 16;
+const BINARY_VIEW = 23;
+const UTF8_VIEW = 24;
 
 /** Buffers that a field of each type has of its own, validity included, by Type code. */
 const BUFFERS: Readonly<Record<number, number>> = {
@@ -48,13 +52,11 @@ const BUFFERS: Readonly<Record<number, number>> = {
   20: 3, // LargeUtf8
   21: 2, // LargeList
   22: 0, // RunEndEncoded
+  [BINARY_VIEW]: 2,
+  [UTF8_VIEW]: 2,
   25: 3, // ListView
   26: 3, // LargeListView
 };
-const UNION = 14;
-const BINARY_VIEW = 23;
-const UTF8_VIEW = 24;
-
 const DEEPEST = 32;
 const MOST_FIELDS = 100_000;
 
@@ -111,7 +113,8 @@ export function numericColumns(path: string, schema: FlatTable): ArrowColumn[] {
   const columns: ArrowColumn[] = [];
   let nodes = 0;
   let buffers = 0;
-  // Union and view columns have buffers whose number depends on the batch or the format's version.
+  let views = 0;
+  // Union columns have buffers whose number depends on the format's version.
   let countable = true;
   const skip = (field: FlatTable, depth: number): void => {
     if (depth > DEEPEST || nodes > MOST_FIELDS) {
@@ -125,16 +128,17 @@ export function numericColumns(path: string, schema: FlatTable): ArrowColumn[] {
     }
     const code = field.byte(2);
     const own = BUFFERS[code];
-    if (own === undefined || code === UNION || code === BINARY_VIEW || code === UTF8_VIEW) {
+    if (own === undefined) {
       countable = false;
       return;
     }
+    if (code === BINARY_VIEW || code === UTF8_VIEW) views += 1;
     buffers += own;
     for (const child of field.tables(5)) skip(child, depth + 1);
   };
   for (const field of schema.tables(1)) {
     if (!countable) break;
-    const [firstNode, firstBuffer] = [nodes, buffers];
+    const [firstNode, firstBuffer, viewsBefore] = [nodes, buffers, views];
     skip(field, 0);
     if (!countable) break;
     const listSizes: number[] = [];
@@ -157,6 +161,7 @@ export function numericColumns(path: string, schema: FlatTable): ArrowColumn[] {
       nodes: listSizes.length + 1,
       listSizes,
       valuesBuffer: firstBuffer + listSizes.length + 1,
+      viewsBefore,
     });
   }
   return columns;

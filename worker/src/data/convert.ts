@@ -155,6 +155,12 @@ function unfit(index: number, value: number, why: UnfitValue['why']): UnfitValue
   };
 }
 
+/** The values of all bytes; none when some come out as infinite, so that looking up needs no check. */
+function finiteTable(value: (byte: number) => number): Float32Array | undefined {
+  const table = Float32Array.from({ length: 256 }, (_, byte) => value(byte));
+  return table.every(Number.isFinite) ? table : undefined;
+}
+
 /** Converts the values from stored to wanted type. */
 export class Converter {
   readonly #from: ElementType;
@@ -177,9 +183,9 @@ export class Converter {
       if (from === ElementType.FLOAT16) {
         this.#table = Float32Array.from(halfTable(), (value) => value * scale);
       } else if (from === ElementType.UINT8 || from === ElementType.BOOL) {
-        this.#table = Float32Array.from({ length: 256 }, (_, value) => value * scale);
+        this.#table = finiteTable((byte) => byte * scale);
       } else if (from === ElementType.INT8) {
-        this.#table = Float32Array.from({ length: 256 }, (_, byte) => ((byte << 24) >> 24) * scale);
+        this.#table = finiteTable((byte) => ((byte << 24) >> 24) * scale);
       }
     }
   }

@@ -15,7 +15,9 @@ const TYPES: Readonly<Record<number, ElementType>> = {
 export interface IdxHeader {
   readonly type: ElementType;
   readonly shape: readonly number[];
-  /** Where the values begin; they are big-endian. */
+  readonly byteOrder: 'big';
+  readonly order: 'c';
+  /** Where the values begin. */
   readonly position: number;
   /** Bytes of all values. */
   readonly byteLength: number;
@@ -39,6 +41,8 @@ export function parseIdxHeader(path: string, prefix: Uint8Array): IdxHeader {
   const shape = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));
   return {
     type,
+    byteOrder: 'big',
+    order: 'c',
     shape,
     position,
     byteLength: checkedByteLength(path, 'the array', shape, type),

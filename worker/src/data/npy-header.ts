@@ -12,6 +12,8 @@ export const NPY_PREFIX_BYTES = 12 + 65536;
 export interface NpyHeader {
   readonly type: ElementType;
   readonly byteOrder: 'little' | 'big';
+  /** Fortran order: the first index changes fastest. */
+  readonly order: 'c' | 'fortran';
   readonly shape: readonly number[];
   /** Where the values begin. */
   readonly position: number;
@@ -45,7 +47,7 @@ export function isNpy(prefix: Uint8Array): boolean {
  * @param what the array, for messages: "the array" or "member 'x'"
  * @param prefix the first bytes, at least NPY_PREFIX_BYTES or all there are
  * @throws UnreadableArray for Python objects, text, records and single numbers; DataError for
- *   Fortran order and for headers that are damaged
+ *   headers that are damaged
  */
 export function parseNpyHeader(path: string, what: string, prefix: Uint8Array): NpyHeader {
   if (!isNpy(prefix)) throw new DataError(path, `${what} is not in NumPy's .npy format`);
@@ -96,15 +98,10 @@ export function parseNpyHeader(path: string, what: string, prefix: Uint8Array): 
     throw new UnreadableArray(path, `${what} is a single number, with no axis of samples`);
   }
   const byteLength = checkedByteLength(path, what, shape, type);
-  if (order[1] === 'True' && shape.length > 1) {
-    throw new DataError(
-      path,
-      `${what} is stored in Fortran order, where samples are not contiguous; save numpy.ascontiguousarray(x) instead`,
-    );
-  }
   return {
     type,
     byteOrder: code.startsWith('>') ? 'big' : 'little',
+    order: order[1] === 'True' && shape.length > 1 ? 'fortran' : 'c',
     shape,
     position: start + length,
     byteLength,

@@ -1,12 +1,13 @@
 // Opens a data file of any format that is known, and lays out the arrays in it.
 import { DataFormat, type ElementType } from '@kronlens/proto';
 import type { ArrayLayout } from './array-layout.js';
-import { isArrowFile, readArrowFile } from './arrow-file.js';
+import { readArrowColumns } from './arrow-columns.js';
+import { isArrowFile, isArrowStream } from './arrow-messages.js';
 import { type ByteSource, closeSource, openSource, readRange } from './byte-source.js';
 import { DataError, UnreadableArray } from './data-error.js';
-import { isIdx, parseIdxHeader } from './idx-header.js';
+import { type IdxHeader, isIdx, parseIdxHeader } from './idx-header.js';
 import { type Compressed, type Inflated, inflate, inflatePrefix } from './inflate.js';
-import { isNpy, NPY_PREFIX_BYTES, parseNpyHeader } from './npy-header.js';
+import { isNpy, NPY_PREFIX_BYTES, type NpyHeader, parseNpyHeader } from './npy-header.js';
 import { readZipDirectory, type ZipEntry } from './zip-directory.js';
 
 /** An array as its header describes it; `layout` inflates it first where it is compressed. */
@@ -54,17 +55,16 @@ class InflatedParts {
   }
 }
 
+/** @param position where the values begin in the source */
 function wholeArray(
   source: ByteSource,
-  header: { type: ElementType; shape: readonly number[] },
-  byteOrder: 'little' | 'big',
+  header: NpyHeader | IdxHeader,
   position: number,
   member: string,
 ): ArrayLayout {
-  const rows = header.shape[0] ?? 0;
-  const { type, shape } = header;
-  const segments = [{ firstRow: 0, rows, position }];
-  return { member, type, byteOrder, packing: 'bytes', shape, source, segments };
+  const { type, shape, byteOrder, order } = header;
+  const segments = [{ firstRow: 0, rows: shape[0] ?? 0, position }];
+  return { member, type, byteOrder, packing: 'bytes', order, shape, source, segments };
 }
 
 function truncated(
@@ -86,7 +86,7 @@ function openNpy(source: ByteSource, prefix: Uint8Array): Opened {
   if (needed > source.byteLength) {
     throw truncated(source.path, 'the array', header.shape, needed, source.byteLength);
   }
-  const layout = wholeArray(source, header, header.byteOrder, header.position, '');
+  const layout = wholeArray(source, header, header.position, '');
   return { format: DataFormat.NPY, arrays: [{ ...layout, layout: async () => layout }] };
 }
 
@@ -102,7 +102,7 @@ function openIdx(source: ByteSource, prefix: Uint8Array): Opened {
       `its IDX header says [${header.shape.join(', ')}], which takes ${needed} bytes; there are ${source.byteLength}`,
     );
   }
-  const layout = wholeArray(source, header, 'big', header.position, '');
+  const layout = wholeArray(source, header, header.position, '');
   return { format: DataFormat.IDX, arrays: [{ ...layout, layout: async () => layout }] };
 }
 
@@ -132,9 +132,9 @@ async function openMember(
   if (needed > entry.bytes) {
     throw truncated(source.path, what, header.shape, needed, entry.bytes);
   }
-  const { type, shape, byteOrder } = header;
+  const { type, shape } = header;
   if (entry.method === 'stored') {
-    const layout = wholeArray(source, header, byteOrder, entry.position + header.position, member);
+    const layout = wholeArray(source, header, entry.position + header.position, member);
     return { member, type, shape, layout: async () => layout };
   }
   const whole = parts.once(compressed, entry.bytes, memoryLimit);
@@ -142,8 +142,7 @@ async function openMember(
     member,
     type,
     shape,
-    layout: async () =>
-      wholeArray((await whole()).source, header, byteOrder, header.position, member),
+    layout: async () => wholeArray((await whole()).source, header, header.position, member),
   };
 }
 
@@ -215,8 +214,8 @@ async function openFormat(
   const prefix = await readRange(source, 0, Math.min(source.byteLength, NPY_PREFIX_BYTES));
   if (isNpy(prefix)) return openNpy(source, prefix);
   if (prefix[0] === 0x50 && prefix[1] === 0x4b) return openNpz(source, parts, memoryLimit);
-  if (isArrowFile(prefix)) {
-    const layouts = await readArrowFile(source);
+  if (isArrowFile(prefix) || isArrowStream(prefix)) {
+    const layouts = await readArrowColumns(source, isArrowFile(prefix) ? 'file' : 'stream');
     return {
       format: DataFormat.ARROW,
       arrays: layouts.map((layout) => ({ ...layout, layout: async () => layout })),
@@ -224,13 +223,7 @@ async function openFormat(
   }
   if (prefix[0] === 0x1f && prefix[1] === 0x8b) return openGzip(source, parts, memoryLimit);
   if (isIdx(prefix)) return openIdx(source, prefix);
-  const stream = [0, 1, 2, 3].every((i) => prefix[i] === 0xff);
-  throw new DataError(
-    source.path,
-    stream
-      ? 'it looks like an Arrow stream; write it as an Arrow file (pyarrow.ipc.new_file)'
-      : 'it is none of .npz, .npy, Arrow IPC file, IDX (or their .gz)',
-  );
+  throw new DataError(source.path, 'it is none of .npz, .npy, Arrow IPC, IDX (or their .gz)');
 }
 
 /**

@@ -4,6 +4,7 @@ import { type ArrayLayout, elementBytes, rowLength, type Segment } from './array
 import { readInto } from './byte-source.js';
 import { allocate, Converter, swapBytes, type UnfitValue, type Values, view } from './convert.js';
 import { DataError } from './data-error.js';
+import { FortranRows } from './fortran-rows.js';
 
 const LITTLE_ENDIAN_MACHINE = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
@@ -26,6 +27,7 @@ export class RowReader {
   readonly rowLength: number;
   readonly #converter: Converter;
   readonly #elementBytes: number;
+  readonly #fortran: FortranRows | undefined;
   #scratch = new ArrayBuffer(0);
 
   /**
@@ -39,6 +41,7 @@ export class RowReader {
     this.rowLength = rowLength(layout.shape);
     this.#converter = new Converter(layout.type, type, scale);
     this.#elementBytes = elementBytes(layout.type);
+    this.#fortran = layout.order === 'fortran' ? new FortranRows(layout) : undefined;
   }
 
   /** Memory for so many rows. */
@@ -96,7 +99,11 @@ export class RowReader {
     const bytes = direct
       ? new Uint8Array(wanted.buffer, wanted.byteOffset, byteLength)
       : this.#scratchBytes(byteLength);
-    await readInto(layout.source, segment.position + from * this.#elementBytes, bytes);
+    if (this.#fortran === undefined) {
+      await readInto(layout.source, segment.position + from * this.#elementBytes, bytes);
+    } else {
+      await this.#fortran.read(rowInSegment, wanted.length / this.rowLength, bytes);
+    }
     if ((layout.byteOrder === 'little') !== LITTLE_ENDIAN_MACHINE) {
       swapBytes(bytes, this.#elementBytes);
     }
