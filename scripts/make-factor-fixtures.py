@@ -154,7 +154,7 @@ def make(case: Case, out: Path, show_ops: bool) -> None:
     folder = out / case.name
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "data.npz", x=x.numpy(), y=y.numpy())
-    files = export_all(model, x, folder, case.all_exports)
+    files = export_all(model, x, folder, case.exports)
 
     double = folded(copy.deepcopy(model).double()).requires_grad_(False)
     labels = y.double() if y.is_floating_point() else y

@@ -10,23 +10,17 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-FIXED_BATCHES = (1, 8)
-TORCHSCRIPT_OPSETS = (11, 17)
 
-
-def export_all(model: nn.Module, x: torch.Tensor, folder: Path, everything: bool) -> list[str]:
-    """Writes model.onnx, and with `everything` the other exports; returns the files' names."""
+def export_all(model: nn.Module, x: torch.Tensor, folder: Path, exports: tuple[str, ...]) -> list[str]:
+    """Writes model.onnx and model.<export>.onnx for `exports`; returns the files' names."""
     export(model, x[:2], folder / "model.onnx", dynamic=True)
-    names = ["model.onnx"]
-    if not everything:
-        return names
-    for batch in FIXED_BATCHES:
-        names.append(f"model.batch{batch}.onnx")
-        export(model, x[:batch], folder / names[-1], dynamic=False)
-    for opset in TORCHSCRIPT_OPSETS:
-        names.append(f"model.torchscript{opset}.onnx")
-        export_torchscript(model, x[:2], folder / names[-1], opset)
-    return names
+    for kind in exports:
+        path = folder / f"model.{kind}.onnx"
+        if kind.startswith("batch"):
+            export(model, x[: int(kind.removeprefix("batch"))], path, dynamic=False)
+        else:
+            export_torchscript(model, x[:2], path, int(kind.removeprefix("torchscript")))
+    return ["model.onnx", *(f"model.{kind}.onnx" for kind in exports)]
 
 
 def export(model: nn.Module, example: torch.Tensor, path: Path, dynamic: bool) -> None:
