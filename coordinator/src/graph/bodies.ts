@@ -1,5 +1,5 @@
 // The graphs that nodes carry in attributes (branches of If, bodies of Loop and Scan), and what they read.
-import { clone, isMessage } from '@bufbuild/protobuf';
+import { isMessage } from '@bufbuild/protobuf';
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -29,9 +29,9 @@ export function withBodies(node: Node, change: (body: GraphProto) => GraphProto)
   const attributes = Object.entries(node.attributes).map(([name, attribute]) => {
     const proto = unreadAttribute(attribute);
     if (proto === undefined) return [name, attribute] as const;
-    const changed = clone(AttributeProtoSchema, proto);
-    if (changed.g !== undefined) changed.g = change(changed.g);
-    changed.graphs = changed.graphs.map(change);
+    const graphs = proto.graphs.map(change);
+    const changed =
+      proto.g === undefined ? { ...proto, graphs } : { ...proto, graphs, g: change(proto.g) };
     return [name, { kind: 'other', value: changed } satisfies Attribute] as const;
   });
   return { ...node, attributes: Object.fromEntries(attributes) };

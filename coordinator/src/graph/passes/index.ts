@@ -1,5 +1,6 @@
 // The graph's passes, by name.
 export { canonicalise } from './canonicalise.js';
+export { chooseBranches } from './choose-branches.js';
 export { removeDeadCode } from './dead-code.js';
 export { inlineFunctions } from './inline-functions.js';
 export { removeConstants } from './remove-constants.js';

@@ -1,16 +1,13 @@
 // Replaces calls of the model's own functions by their nodes, nested calls and bodies included.
-import { clone } from '@bufbuild/protobuf';
-import {
-  type FunctionProto,
-  type GraphProto,
-  GraphProtoSchema,
-} from '../../gen/kronlens/onnx/onnx_pb.js';
+import type { FunctionProto, GraphProto } from '../../gen/kronlens/onnx/onnx_pb.js';
 import { bodies, unreadAttribute, withBodies } from '../bodies.js';
 import { decodeAttribute, decodeNode } from '../codec/decode-model.js';
 import { encodeNode } from '../codec/encode-model.js';
 import { canonicalDomain } from '../codec/format.js';
 import { ModelError } from '../codec/model-error.js';
+import { FreshNames, nodeNames, valueNames } from '../fresh-names.js';
 import type { Attributes, Graph, Node } from '../graph.js';
+import { type Rename, renamed } from '../rename.js';
 import { expandedSize, functionKey } from './expanded-size.js';
 
 /** Calls can be nested so that a small file grows without bound; no real model comes near this. */
@@ -20,7 +17,7 @@ const MOST_NODES = 1_000_000;
 interface Call {
   readonly node: Node;
   /** New name of each of the function's values. */
-  rename(value: string): string;
+  readonly rename: Rename;
   /** Values of the function's parameters, defaults included. */
   readonly parameters: Attributes;
   /** The opset of the function's nodes, where it is not the graph's. */
@@ -47,8 +44,8 @@ class Inliner {
   readonly #functions: ReadonlyMap<string, FunctionProto>;
   readonly #decoded = new Map<FunctionProto, readonly Node[]>();
   readonly #opset: number;
-  readonly #values: Set<string>;
-  readonly #names: Set<string>;
+  readonly #values: FreshNames;
+  readonly #names: FreshNames;
 
   constructor(graph: Graph, functions: readonly FunctionProto[]) {
     this.domains = new Map(graph.domains);
@@ -61,12 +58,8 @@ class Inliner {
         `the model's functions expand to more than ${MOST_NODES} nodes`,
       );
     this.#opset = graph.opset;
-    this.#values = new Set([
-      ...graph.inputs.map((input) => input.name),
-      ...graph.initializers.keys(),
-      ...graph.nodes.flatMap((node) => node.outputs),
-    ]);
-    this.#names = new Set(graph.nodes.map((node) => node.name));
+    this.#values = new FreshNames(valueNames(graph));
+    this.#names = new FreshNames(nodeNames(graph));
   }
 
   /** The nodes that `node` stands for. */
@@ -80,11 +73,10 @@ class Inliner {
   }
 
   #expandedBody(body: GraphProto): GraphProto {
-    const changed = clone(GraphProtoSchema, body);
-    changed.node = body.node.flatMap((proto, index) =>
+    const node = body.node.flatMap((proto, index) =>
       this.expanded(decodeNode(proto, index, undefined)).map(encodeNode),
     );
-    return changed;
+    return { ...body, node };
   }
 
   /** The function's nodes with the call's names and attributes in them; calls in it remain. */
@@ -108,7 +100,7 @@ class Inliner {
           `node '${node.name}' lacks the input '${name}' of the function '${called.name}'`,
         );
       passed.push({
-        name: this.#fresh(this.#names, `${node.name}/${output}`),
+        name: this.#names.take(`${node.name}/${output}`),
         op: 'Identity',
         domain: '',
         inputs: [given],
@@ -130,7 +122,7 @@ class Inliner {
         if (value === '') return '';
         const known = values.get(value);
         if (known !== undefined) return known;
-        const name = this.#fresh(this.#values, `${node.name}/${value}`);
+        const name = this.#values.take(`${node.name}/${value}`);
         values.set(value, name);
         return name;
       },
@@ -157,53 +149,29 @@ class Inliner {
   }
 
   #copied(inner: Node, call: Call): Node {
-    const node = withBodies(
-      {
-        ...inner,
-        name: this.#fresh(this.#names, `${call.node.name}/${inner.name}`),
-        inputs: inner.inputs.map(call.rename),
-        outputs: inner.outputs.map(call.rename),
-        attributes: substituted(inner.attributes, call.parameters),
-        metadata: inner.metadata.size > 0 ? inner.metadata : call.node.metadata,
-      },
-      (body) => this.#copiedBody(body, call),
-    );
+    const node = {
+      ...renamed(substituted(inner, call.parameters), call.rename),
+      name: this.#names.take(`${call.node.name}/${inner.name}`),
+      metadata: inner.metadata.size > 0 ? inner.metadata : call.node.metadata,
+    };
     return call.opset === undefined ? node : { ...node, opset: call.opset };
-  }
-
-  #copiedBody(body: GraphProto, call: Call): GraphProto {
-    const changed = clone(GraphProtoSchema, body);
-    const renamed = <T extends { name: string }>(value: T): T => ({
-      ...value,
-      name: call.rename(value.name),
-    });
-    changed.input = body.input.map(renamed);
-    changed.output = body.output.map(renamed);
-    changed.initializer = body.initializer.map(renamed);
-    changed.valueInfo = [];
-    changed.node = body.node.map((proto, index) =>
-      encodeNode(this.#copied(decodeNode(proto, index, undefined), call)),
-    );
-    return changed;
-  }
-
-  #fresh(taken: Set<string>, stem: string): string {
-    let name = stem;
-    for (let count = 2; taken.has(name); count++) name = `${stem}#${count}`;
-    taken.add(name);
-    return name;
   }
 }
 
 /** Attributes that refer to a parameter take its value, or go where the parameter has none. */
-function substituted(attributes: Attributes, parameters: Attributes): Attributes {
-  const entries = Object.entries(attributes).flatMap(([name, attribute]) => {
+function substituted(node: Node, parameters: Attributes): Node {
+  const attributes = Object.entries(node.attributes).flatMap(([name, attribute]) => {
     const parameter = unreadAttribute(attribute)?.refAttrName ?? '';
     if (parameter === '') return [[name, attribute] as const];
     const value = parameters[parameter];
     return value === undefined ? [] : [[name, value] as const];
   });
-  return Object.fromEntries(entries);
+  return withBodies({ ...node, attributes: Object.fromEntries(attributes) }, (body) => ({
+    ...body,
+    node: body.node.map((proto, index) =>
+      encodeNode(substituted(decodeNode(proto, index, undefined), parameters)),
+    ),
+  }));
 }
 
 function domainsOf(node: Node): readonly string[] {

@@ -1,10 +1,9 @@
 // Rewrites every node into the form that canonical opset 20 gives its op.
-import { clone } from '@bufbuild/protobuf';
-import { GraphProtoSchema } from '../../gen/kronlens/onnx/onnx_pb.js';
 import { withBodies } from '../bodies.js';
 import { decodeNode } from '../codec/decode-model.js';
 import { encodeNode } from '../codec/encode-model.js';
 import { ModelError } from '../codec/model-error.js';
+import { FreshNames, nodeNames, valueNames } from '../fresh-names.js';
 import type { Graph, Node, Tensor } from '../graph.js';
 import { knownRanks } from '../known-ranks.js';
 import { OLDER_FORMS } from '../ops/older-forms.js';
@@ -38,18 +37,13 @@ function withoutOpset({ opset: _, ...node }: Node): Node {
 
 class Upgrader {
   readonly initializers: Map<string, Tensor>;
-  readonly #taken: Set<string>;
   readonly #context: UpgradeContext;
 
   constructor(graph: Graph) {
     const ranks = knownRanks(graph);
     this.initializers = new Map(graph.initializers);
-    this.#taken = new Set([
-      ...graph.inputs.map((input) => input.name),
-      ...graph.initializers.keys(),
-      ...graph.nodes.flatMap((node) => [node.name, ...node.outputs]),
-    ]);
-    const fresh = (stem: string) => this.#fresh(stem);
+    const names = new FreshNames([...valueNames(graph), ...nodeNames(graph)]);
+    const fresh = (stem: string) => names.take(`kl_${stem}`);
     this.#context = {
       fresh,
       constant: (tensor) => {
@@ -63,13 +57,12 @@ class Upgrader {
   }
 
   upgraded(node: Node, opset: number): readonly Node[] {
-    const whole = withBodies(node, (body) => {
-      const changed = clone(GraphProtoSchema, body);
-      changed.node = body.node.flatMap((proto, index) =>
+    const whole = withBodies(node, (body) => ({
+      ...body,
+      node: body.node.flatMap((proto, index) =>
         this.upgraded(decodeNode(proto, index, undefined), opset).map(encodeNode),
-      );
-      return changed;
-    });
+      ),
+    }));
     if (node.domain !== '') return [whole];
     const change = opRule(node.op)?.upgrade ?? OLDER_FORMS.get(node.op);
     if (change === undefined) return [whole];
@@ -80,12 +73,5 @@ class Upgrader {
         throw new ModelError(cause.code, cause.message, cause);
       throw cause;
     }
-  }
-
-  #fresh(stem: string): string {
-    let name = `kl_${stem}`;
-    for (let count = 2; this.#taken.has(name); count++) name = `kl_${stem}#${count}`;
-    this.#taken.add(name);
-    return name;
   }
 }
