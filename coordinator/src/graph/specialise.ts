@@ -1,4 +1,5 @@
 // Fixes the shapes of a graph's inputs: every value gets a concrete type, every static value becomes an initializer.
+import { captures, reads } from './bodies.js';
 import { encodeModel } from './codec/encode-model.js';
 import { ModelError } from './codec/model-error.js';
 import type { Evaluator } from './evaluator.js';
@@ -11,6 +12,7 @@ import {
   type Tensor,
   type TensorType,
 } from './graph.js';
+import { canonicalise, chooseBranches } from './passes/index.js';
 import { ELEMENT_BYTES, tensorNumbers } from './tensor.js';
 
 /** Ops whose outputs depend on the shape of their input alone. */
@@ -28,7 +30,8 @@ const RANDOM_OPS: ReadonlySet<string> = new Set([
 const LAYOUT_OPS: ReadonlySet<string> = new Set(['Transpose', 'Reshape', 'Squeeze', 'Unsqueeze']);
 
 /**
- * Runs the model once on zeros to learn all shapes, types and static contents.
+ * Runs the model once on zeros to learn all shapes, types and static contents; where that settles
+ * which branch an If takes, once more with the branch in its place.
  * @param graph in canonical form
  * @param inputShapes the full shape of every input
  * @throws ModelError when the model does not run on inputs of these shapes
@@ -52,6 +55,8 @@ export async function specialise(
   } catch (cause) {
     throw new ModelError('model-fails', doesNotRun(graph, inputShapes, cause), cause);
   }
+  const chosen = chooseBranches(graph, answer.tensors);
+  if (chosen !== graph) return await specialise(canonicalise(chosen), inputShapes, evaluator);
   const types = new Map<string, TensorType>();
   for (const input of graph.inputs)
     types.set(input.name, { dtype: input.dtype, shape: shapeOf(inputShapes, input.name) });
@@ -63,10 +68,7 @@ export async function specialise(
     types.set(value, { dtype, shape: tensorNumbers(shape) });
   }
   const initializers = new Map<string, Tensor>();
-  const used = new Set([
-    ...varying.flatMap((node) => node.inputs),
-    ...graph.outputs.map(({ name }) => name),
-  ]);
+  const used = new Set([...varying.flatMap(reads), ...graph.outputs.map(({ name }) => name)]);
   for (const name of used) {
     const tensor = graph.initializers.get(name) ?? answer.tensors.get(name);
     if (tensor === undefined || types.has(name)) continue;
@@ -98,7 +100,11 @@ function splitStatic(graph: Graph): StaticSplit {
   const origins = new Map<string, string>();
   const replaced = new Map<string, string>();
   const byKey = new Map<string, Node>();
-  const outputs = new Set(graph.outputs.map(({ name }) => name));
+  /** Values whose names must stay: outputs, and what bodies read. */
+  const named = new Set([
+    ...graph.outputs.map(({ name }) => name),
+    ...graph.nodes.flatMap((node) => [...captures(node)]),
+  ]);
   const nodes: Node[] = [];
   for (const original of graph.nodes) {
     const inputs = original.inputs.map((input) => replaced.get(input) ?? input);
@@ -107,14 +113,14 @@ function splitStatic(graph: Graph): StaticSplit {
       : original;
     const fixed =
       !RANDOM_OPS.has(node.op) &&
-      (SHAPE_OPS.has(node.op) || inputs.every((input) => input === '' || isStatic.has(input)));
+      (SHAPE_OPS.has(node.op) || reads(node).every((value) => isStatic.has(value)));
     if (!fixed) {
       nodes.push(node);
       continue;
     }
     for (const output of node.outputs) if (output !== '') isStatic.add(output);
     const key = nodeKey(node);
-    const same = node.outputs.some((output) => outputs.has(output)) ? undefined : byKey.get(key);
+    const same = node.outputs.some((output) => named.has(output)) ? undefined : byKey.get(key);
     if (same !== undefined && same.outputs.length === node.outputs.length) {
       node.outputs.forEach((output, index) => {
         replaced.set(output, same.outputs[index] as string);
@@ -147,7 +153,7 @@ function staticInputs(
   graph: Graph,
   isStatic: ReadonlySet<string>,
 ): readonly string[] {
-  const read = [...varying.flatMap((node) => node.inputs), ...graph.outputs.map((o) => o.name)];
+  const read = [...varying.flatMap(reads), ...graph.outputs.map((o) => o.name)];
   return [...new Set(read)].filter(
     (value) => isStatic.has(value) && !graph.initializers.has(value),
   );
