@@ -1,10 +1,14 @@
 // Reading and writing attributes of nodes.
+import { ModelError } from './codec/model-error.js';
 import type { Attribute, Attributes, Node, Tensor } from './graph.js';
 
 /** The wanted attribute has another kind than the format prescribes. */
-export class AttributeKindError extends Error {
+export class AttributeKindError extends ModelError {
   constructor(node: Node, name: string, wanted: string, got: string) {
-    super(`${node.op} '${node.name}': attribute '${name}' should be ${wanted}, it is ${got}`);
+    super(
+      'malformed-model',
+      `${node.op} '${node.name}': attribute '${name}' should be of kind ${wanted}, it is ${got}`,
+    );
     this.name = 'AttributeKindError';
   }
 }
