@@ -1,0 +1,60 @@
+// The engines of the benchmark: the project's executor over an artifact store in memory or in a folder.
+import { contentId, FolderStore } from '@kronlens/proto';
+import { createExecutor } from '@kronlens/worker';
+import { LocalQueue } from '../coordinator/dist/plan/queue.js';
+import { taskEvaluator } from '../coordinator/dist/plan/task-evaluator.js';
+
+/** An artifact store that ends with the process: what PyTorch's libraries keep their factors in, too. */
+class MemoryStore {
+  #artifacts = new Map();
+  #results = new Map();
+
+  async put(bytes) {
+    const id = contentId(bytes);
+    this.#artifacts.set(id, bytes);
+    return id;
+  }
+
+  async get(id) {
+    const bytes = this.#artifacts.get(id);
+    if (bytes === undefined) throw new Error(`artifact ${id} was never put`);
+    return bytes;
+  }
+
+  async has(id) {
+    return this.#artifacts.has(id);
+  }
+
+  async putResult(taskId, result) {
+    this.#results.set(taskId, result);
+  }
+
+  async getResult(taskId) {
+    return this.#results.get(taskId);
+  }
+}
+
+/**
+ * @param folder where artifacts are stored; undefined keeps them in memory
+ * @param parallel tasks that run at the same time
+ */
+export async function openEngine(folder, parallel) {
+  const store = folder === undefined ? new MemoryStore() : new FolderStore(folder);
+  const executor = await createExecutor({
+    store,
+    parallelism: parallel,
+    device: 'cpu',
+    linalg: 'portable',
+  });
+  const execute = (task, signal) => executor.execute(task, signal);
+  const signal = new AbortController().signal;
+  return {
+    store,
+    queue: new LocalQueue({ execute, parallelism: parallel, signal }),
+    evaluator: taskEvaluator(execute),
+    hardware: executor.hardware,
+    warnings: executor.warnings,
+    onProgress() {},
+    close: () => executor.close(),
+  };
+}
