@@ -16,6 +16,19 @@ export interface FactorOptions {
   readonly bias: 'separate' | 'joint';
   /** Whether labels are given. */
   readonly labels: boolean;
+  /** What is summed of the exact blocks beside the factors; undefined: nothing. */
+  readonly exact?: ExactSums | undefined;
+}
+
+/** Sums of the exact Gauss-Newton blocks H of the layers. */
+export interface ExactSums {
+  /** H itself is formed where its dimension is at most this. */
+  readonly denseLimit: number;
+}
+
+/** The dimension of a layer's exact block: its weights, cross-group blocks included. */
+export function blockDim(layer: Layer, options: Pick<FactorOptions, 'bias'>): number {
+  return layer.groups * layer.outDim * factorInputDim(layer, options);
 }
 
 /** Whether the layer's input has a homogeneous coordinate 1 behind it. */

@@ -4,6 +4,7 @@ import { GraphBuilder, type Node } from '../graph/index.js';
 import type { Layer, LayerUse } from '../layers/index.js';
 import { type BackwardRequest, emitLayerCotangents } from './backward.js';
 import type { BuiltProgram } from './built-program.js';
+import { emitExactSums } from './exact-sums.js';
 import { factorInputDim, isJoint } from './factor-options.js';
 import { emitGram, emitReduced, emitSum, emitTotal } from './gram.js';
 import {
@@ -48,7 +49,8 @@ export function buildFactorProgram(request: FactorProgramRequest): BuiltProgram 
   return finishProgram(b, request.name, batch, inputs, outputs);
 }
 
-interface LayerContext {
+/** Where the sums of a layer are emitted. */
+export interface LayerContext {
   readonly b: GraphBuilder;
   readonly request: FactorProgramRequest;
   readonly nodes: ReadonlyMap<string, Node>;
@@ -95,6 +97,7 @@ function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void 
     layerCotangents(context, layer, columns).map((g) => emitGram(b, g)),
   );
   outputs.addGroups(stem, layer, 'output', output, [layer.outDim, layer.outDim], 1 / shares);
+  if (options.exact !== undefined) emitExactSums(context, layer, stem, options.exact);
 }
 
 /** The inputs of all uses, ready for their Gram matrices. */

@@ -25,6 +25,7 @@ import { drawShape, type LossName } from './loss.js';
 const LABELS = 'kl_labels';
 const RANDOM = 'kl_random';
 const WEIGHTS = 'kl_sample_weight';
+const PROBE = 'kl_probe';
 
 /** The inputs of a program: the model's own, and what the loss needs. */
 export class ProgramInputs {
@@ -71,6 +72,20 @@ export class ProgramInputs {
     );
     this.extra.push({ name: WEIGHTS, dtype: 'float32', shape: [this.#batch] });
     return WEIGHTS;
+  }
+
+  /** Rows of a capture program's output of the same name; the shape begins with the batch. */
+  captured(name: string, shape: readonly number[]): string {
+    this.manifest.push(this.#entry(name, InputRole.CAPTURED, ElementType.FLOAT32, shape, ''));
+    this.extra.push({ name, dtype: 'float32', shape });
+    return name;
+  }
+
+  /** Vectors that the program multiplies by. */
+  probe(shape: readonly number[]): string {
+    this.manifest.push(this.#entry(PROBE, InputRole.PROBE, ElementType.FLOAT32, shape, ''));
+    this.extra.push({ name: PROBE, dtype: 'float32', shape });
+    return PROBE;
   }
 
   #entry(
@@ -132,7 +147,8 @@ export class ProgramOutputs {
   }
 
   #add(name: string, value: string, facts: OutputFacts, reduction: Reduction): void {
-    const output = this.#b.alias(value, name);
+    // A prefix of our own: the model may have a value called `loss`.
+    const output = this.#b.alias(value, `kl/${name}`);
     this.infos.push({ name: output, dtype: 'float32', shape: facts.shape });
     const shape = facts.shape.map(BigInt);
     this.manifest.push(create(ProgramOutputSchema, { ...facts, name: output, reduction, shape }));
