@@ -22,6 +22,7 @@ import {
   type LinearAlgebraChoice,
 } from './linalg/index.js';
 import { ThreadPool } from './pool/thread-pool.js';
+import { unlessAborted } from './pool/unless-aborted.js';
 import { executeDescribeData } from './tasks/describe-data.js';
 import { runEigen } from './tasks/eigen.js';
 import { executeEvaluate } from './tasks/evaluate.js';
@@ -130,12 +131,15 @@ class LocalExecutor implements Executor {
         );
       case 'eigen': {
         const setting = { store, linalg: this.#linalg };
-        return await this.#keep(await runEigen(kind.value, setting));
+        const pairs = unlessAborted(runEigen(kind.value, setting), signal, 'a decomposition');
+        return await this.#keep(await pairs);
       }
       case 'evaluate':
         return await executeEvaluate(kind.value, this.#pool, signal);
-      case 'describeData':
-        return { arrays: await executeDescribeData(kind.value, this.#files) };
+      case 'describeData': {
+        const described = executeDescribeData(kind.value, this.#files);
+        return { arrays: await unlessAborted(described, signal, 'the reading of the data') };
+      }
       case 'curvature':
         throw new KronlensError('bad-task', 'this worker executes no curvature tasks');
       case undefined:

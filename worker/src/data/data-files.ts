@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { create } from '@bufbuild/protobuf';
-import { type DataArray, DataArraySchema, ElementType } from '@kronlens/proto';
+import { CancelledError, type DataArray, DataArraySchema, ElementType } from '@kronlens/proto';
 import type { ArrayLayout } from './array-layout.js';
 import { type ByteSource, chunks } from './byte-source.js';
 import type { Values } from './convert.js';
@@ -25,9 +25,12 @@ interface OpenFile {
   stale: boolean;
 }
 
-async function sha256(source: ByteSource): Promise<string> {
+async function sha256(source: ByteSource, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256');
-  for await (const piece of chunks(source)) hash.update(piece);
+  for await (const piece of chunks(source)) {
+    if (signal.aborted) throw new CancelledError(`the reading of ${source.path}`);
+    hash.update(piece);
+  }
   return hash.digest('hex');
 }
 
@@ -45,6 +48,7 @@ async function stampOf(path: string): Promise<string> {
 export class DataFiles {
   readonly #open = new Map<string, OpenFile>();
   readonly #memoryLimit: number;
+  readonly #closing = new AbortController();
 
   /** @param memoryLimit compressed arrays larger than this are inflated to a temporary file */
   constructor(memoryLimit: number = DEFAULT_MEMORY_LIMIT) {
@@ -74,7 +78,7 @@ export class DataFiles {
     // Nothing is waited for between looking and setting: others may ask for the same file.
     const outdated = open !== undefined && open.stamp !== stamp ? open : undefined;
     if (open === undefined || outdated !== undefined) {
-      const file = openDataFile(path, this.#memoryLimit);
+      const file = openDataFile(path, this.#memoryLimit, this.#closing.signal);
       // Its failure is met below, after other files may have been closed.
       file.catch(() => {});
       open = { file, stamp, sha256: undefined, users: 0, stale: false };
@@ -100,7 +104,7 @@ export class DataFiles {
 
   async #digest(open: OpenFile): Promise<string> {
     const { source } = await open.file;
-    open.sha256 ??= sha256(source);
+    open.sha256 ??= sha256(source, this.#closing.signal);
     return await open.sha256;
   }
 
@@ -198,8 +202,12 @@ export class DataFiles {
     });
   }
 
-  /** Closes everything. Nothing may be borrowed at the time. */
+  /**
+   * Closes everything; what is being hashed or inflated is called off. Nothing may be borrowed, save
+   * by callers that are waiting for a file to be hashed or inflated.
+   */
   async close(): Promise<void> {
+    this.#closing.abort();
     for (const [path, open] of [...this.#open]) await this.#discard(path, open);
   }
 }

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { crc32, createGunzip, createInflateRaw } from 'node:zlib';
+import { CancelledError } from '@kronlens/proto';
 import { type ByteSource, chunks } from './byte-source.js';
 import { DataError } from './data-error.js';
 
@@ -143,12 +144,14 @@ async function spoolSink(path: string, byteLength: number): Promise<Sink> {
 /**
  * Inflates the data, which must come out at exactly `byteLength` bytes.
  * @param memoryLimit up to this many bytes are held in memory, more go to a temporary file
- * @throws DataError when the data are damaged, truncated, or hold more or less than `byteLength`
+ * @throws DataError when the data are damaged, truncated, or hold more or less than `byteLength`;
+ *   CancelledError when the signal aborts
  */
 export async function inflate(
   from: Compressed,
   byteLength: number,
   memoryLimit: number = DEFAULT_MEMORY_LIMIT,
+  signal?: AbortSignal,
 ): Promise<Inflated> {
   const path = from.source.path;
   const sink =
@@ -157,6 +160,7 @@ export async function inflate(
     let done = 0;
     let checksum = 0;
     for await (const piece of inflatedChunks(from)) {
+      if (signal?.aborted === true) throw new CancelledError(`the inflating of ${path}`);
       if (done + piece.byteLength > byteLength) {
         throw new DataError(path, `${from.what} holds more than the ${byteLength} bytes it claims`);
       }

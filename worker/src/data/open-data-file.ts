@@ -36,12 +36,17 @@ interface Opened {
 /** Keeps what was inflated until the file is closed; each part is inflated at most once. */
 class InflatedParts {
   readonly #parts: Promise<Inflated>[] = [];
+  readonly #signal: AbortSignal | undefined;
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal;
+  }
 
   once(from: Compressed, byteLength: number, memoryLimit: number): () => Promise<Inflated> {
     let part: Promise<Inflated> | undefined;
     return () => {
       if (part === undefined) {
-        part = inflate(from, byteLength, memoryLimit);
+        part = inflate(from, byteLength, memoryLimit, this.#signal);
         this.#parts.push(part);
       }
       return part;
@@ -229,11 +234,16 @@ async function openFormat(
 /**
  * Opens a data file; the format is told by its first bytes, not by its name.
  * @param memoryLimit compressed arrays larger than this are inflated to a temporary file
+ * @param signal stops inflating
  * @throws DataError when it cannot be read, is truncated, damaged, or of no known format
  */
-export async function openDataFile(path: string, memoryLimit: number): Promise<DataFile> {
+export async function openDataFile(
+  path: string,
+  memoryLimit: number,
+  signal?: AbortSignal,
+): Promise<DataFile> {
   const source = await openSource(path);
-  const parts = new InflatedParts();
+  const parts = new InflatedParts(signal);
   const close = async () => {
     await parts.release();
     await closeSource(source);

@@ -1,13 +1,22 @@
 // Program tasks through the executor: sums, shards, last batches, errors, cancelling, records.
 import assert from 'node:assert/strict';
-import { appendFile, rm } from 'node:fs/promises';
+import { appendFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { CancelledError, decodeBundle, type Progress } from '@kronlens/proto';
+import {
+  CancelledError,
+  create,
+  DataArraySchema,
+  DataFormat,
+  DescribeDataTaskSchema,
+  decodeBundle,
+  ElementType,
+  type Progress,
+} from '@kronlens/proto';
 import { SampleNoise } from '../random/sample-noise.js';
 import { TreeSum } from '../sum/tree-sum.js';
 import { writeNpy } from '../testing/npy.js';
-import { type TestData, testData, Workbench } from '../testing/workbench.js';
+import { type TestData, taskOf, testData, Workbench } from '../testing/workbench.js';
 
 /** The program's sums in plain JavaScript, in float64. */
 function expectedSums({ samples, x, y }: TestData, seed: bigint): Record<string, number[]> {
@@ -247,4 +256,28 @@ test('a model that cannot be loaded names its program', () =>
       await messageOf(bench.run(await bench.task(task.arrays, { program: id }))),
       /^ONNX Runtime cannot load program 'plain of 4': /,
     );
+  }));
+
+test('the hashing of a large file is called off', () =>
+  Workbench.use({}, async (bench) => {
+    // A sparse file: the header promises a gigabyte, and so much is there, all zeros.
+    const path = join(bench.folder, 'large.npy');
+    await writeNpy(path, new Float32Array(1), [2 ** 28]);
+    await truncate(path, 128 + 2 ** 30);
+    const value = create(DescribeDataTaskSchema, { paths: [path] });
+    const controller = new AbortController();
+    const task = taskOf({ case: 'describeData', value });
+    const described = bench.executor.execute(task, controller.signal);
+    setTimeout(() => controller.abort(), 20);
+    await assert.rejects(described, new CancelledError('the reading of the data'));
+    // A task that waits for the file to be hashed is called off as well.
+    const array = create(DataArraySchema, {
+      ...{ name: 'x', path, format: DataFormat.NPY, type: ElementType.FLOAT32 },
+      ...{ shape: [2n ** 28n, 3n], sha256: '0'.repeat(64) },
+    });
+    const [y] = (await bench.data(testData(8))).filter(({ name }) => name === 'y');
+    const again = new AbortController();
+    setTimeout(() => again.abort(), 20);
+    const program = await bench.task([array, y ?? array], { samples: 8n, batchCount: 2n });
+    await assert.rejects(bench.run(program, again.signal), CancelledError);
   }));

@@ -12,6 +12,7 @@ import {
 } from '@kronlens/proto';
 import type { DataFiles } from '../data/data-files.js';
 import type { JobOptions, ThreadPool } from '../pool/thread-pool.js';
+import { unlessAborted } from '../pool/unless-aborted.js';
 import type { ProgramRun } from '../session/program-job.js';
 import type { PoolJobs } from './pool-jobs.js';
 import type { TaskArtifact } from './task-artifact.js';
@@ -136,7 +137,12 @@ export async function executeProgram(
     affinity: runs[0]?.program.model ?? '',
     onProgress: (done) => request.onProgress(done, samples, name),
   };
-  return await setting.files.borrow(arrays, async (layouts) => {
+  let found = () => {};
+  const filesAreReady = new Promise<void>((resolve) => {
+    found = resolve;
+  });
+  const work = setting.files.borrow(arrays, async (layouts) => {
+    found();
     const laidOut = arrays.flatMap((array, i) => {
       const layout = layouts[i];
       return layout === undefined ? [] : [{ name: array.name, layout, scale: array.scale ?? 1 }];
@@ -150,4 +156,7 @@ export async function executeProgram(
     };
     return await setting.pool.run('program', job, options);
   });
+  // Hashing and inflating large files takes long and is of use to the next task, so it goes on.
+  await unlessAborted(Promise.race([filesAreReady, work]), request.signal, what);
+  return await work;
 }
