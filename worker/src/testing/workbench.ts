@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import {
   create,
@@ -28,7 +29,7 @@ const FIXTURES = new URL('../../fixtures/', import.meta.url);
 
 /** The path of a fixture: 'data/arrays.npz'. */
 export function fixture(name: string): string {
-  return new URL(name, FIXTURES).pathname;
+  return fileURLToPath(new URL(name, FIXTURES));
 }
 
 /** A task of one kind. */
