@@ -1,6 +1,7 @@
 // Programs: differentiated ONNX models that workers run over data, by name.
 export type { BuiltProgram, ProgramPair } from './built-program.js';
-export { type FactorOptions, factorInputDim } from './factor-options.js';
+export type { DataRun } from './choose-batch.js';
+export { blockDim, type ExactSums, type FactorOptions, factorInputDim } from './factor-options.js';
 export { checkLoss, defaultLoss, type Logits } from './logits.js';
 export type { ColumnKind, LossName } from './loss.js';
 export type { MeanGram } from './mean-gram.js';
@@ -11,5 +12,6 @@ export {
   type OpenOptions,
   openModel,
 } from './open-model.js';
-export { type FactorPlan, type FactorRun, planFactors, planMeanGram } from './plan-factors.js';
+export { type CurvaturePlan, planCurvature } from './plan-curvature.js';
+export { type FactorPlan, planFactors, planMeanGram } from './plan-factors.js';
 export { foldSpatialGram, type SpatialFold } from './spatial-gram.js';

@@ -1,6 +1,7 @@
 // How much memory a factor program takes, and how layers are put into programs that fit.
 import { elementCount, type ShapedGraph } from '../graph/index.js';
 import type { Layer } from '../layers/index.js';
+import { blockDim, type FactorOptions, factorInputDim } from './factor-options.js';
 
 const FLOAT_BYTES = 4;
 const DOUBLE_BYTES = 8;
@@ -19,6 +20,7 @@ export function bytesPerSample(
   batch: number,
   layers: readonly Layer[],
   columns: number,
+  options: FactorOptions,
 ): number {
   let all = 0;
   let largest = 0;
@@ -34,12 +36,37 @@ export function bytesPerSample(
       layer.uses.map((use) => layer.groups * layer.inDim * use.positions),
     ),
   );
-  return FLOAT_BYTES * (all + LIVE_COTANGENTS * columns * largest + 2 * unfolded);
+  const exact = Math.max(0, ...layers.map((layer) => jacobianFloats(layer, columns, options)));
+  return FLOAT_BYTES * (all + LIVE_COTANGENTS * columns * largest + 2 * unfolded + 2 * exact);
+}
+
+/** Floats of one sample's Jacobian columns, where the exact sums need them. */
+function jacobianFloats(layer: Layer, columns: number, options: FactorOptions): number {
+  if (options.exact === undefined) return 0;
+  const dim = blockDim(layer, options);
+  return layer.positions > 1 || dim <= options.exact.denseLimit ? columns * dim : 0;
+}
+
+/**
+ * Bytes that multiplying `vectors` vectors by a layer's exact block keeps, per sample of the batch:
+ * what was captured, its projections and their transposes.
+ */
+export function productBytesPerSample(
+  layer: Layer,
+  columns: number,
+  options: FactorOptions,
+  vectors: number,
+): number {
+  const rows = layer.positions * layer.groups;
+  const captured = rows * (factorInputDim(layer, options) + columns * layer.outDim);
+  return FLOAT_BYTES * (2 * captured + 4 * rows * layer.outDim * vectors);
 }
 
 /** Bytes for a layer's sums while batches are added up. */
-export function sumBytes(layer: Layer): number {
-  const values = layer.groups * (layer.inDim ** 2 + layer.outDim ** 2);
+export function sumBytes(layer: Layer, options: FactorOptions): number {
+  const dim = blockDim(layer, options);
+  const dense = options.exact !== undefined && dim <= options.exact.denseLimit ? dim ** 2 : 0;
+  const values = layer.groups * (layer.inDim ** 2 + layer.outDim ** 2) + dense;
   return values * (FLOAT_BYTES + (DOUBLE_BYTES / 2) * OPEN_SUMS);
 }
 
@@ -54,11 +81,15 @@ export function batchWithin(memoryBytes: number, perSample: number, most: number
 }
 
 /** Consecutive layers in groups whose sums take at most a quarter of the memory limit. */
-export function groupLayers(layers: readonly Layer[], memoryBytes: number): Layer[][] {
+export function groupLayers(
+  layers: readonly Layer[],
+  memoryBytes: number,
+  options: FactorOptions,
+): Layer[][] {
   const groups: Layer[][] = [];
   let room = 0;
   for (const layer of layers) {
-    const need = sumBytes(layer);
+    const need = sumBytes(layer, options);
     const group = groups.at(-1);
     if (group === undefined || need > room) {
       groups.push([layer]);

@@ -2,23 +2,14 @@
 import { BadInputError } from '@kronlens/proto';
 import type { Layer } from '../layers/index.js';
 import type { ProgramPair } from './built-program.js';
+import { chooseBatch, type DataRun } from './choose-batch.js';
 import type { FactorOptions } from './factor-options.js';
 import { buildFactorProgram } from './factors.js';
 import { columnCount } from './loss.js';
 import { buildMeanGram, type MeanGram } from './mean-gram.js';
-import { batchWithin, bytesPerSample, groupLayers } from './memory.js';
+import { bytesPerSample, groupLayers } from './memory.js';
 import type { OpenedModel } from './open-model.js';
 import { layerFold, type SpatialFold } from './spatial-gram.js';
-
-/** Samples in one execution unless the user or the memory limit says otherwise. */
-const MOST_SAMPLES = 128;
-
-export interface FactorRun {
-  readonly samples: number;
-  /** Samples in one execution; undefined: chosen. */
-  readonly batch: number | undefined;
-  readonly memoryBytes: number;
-}
 
 export interface FactorPlan {
   readonly batch: number;
@@ -36,7 +27,7 @@ export async function planFactors(
   model: OpenedModel,
   layers: readonly Layer[],
   options: FactorOptions,
-  run: FactorRun,
+  run: DataRun,
 ): Promise<FactorPlan> {
   const columns = columnCount(options.loss, options.columns, model.logits.outputs);
   if (options.columns.kind === 'empirical' && !options.labels)
@@ -44,11 +35,13 @@ export async function planFactors(
       'labels-missing',
       '--curvature fisher-empirical needs labels; give them with --labels, or as `y` in the data',
     );
-  const batch = await chooseBatch(model, layers, columns, run);
+  const batch = await chooseBatch(model, run, async (probe) =>
+    bytesPerSample(await model.at(probe), probe, layers, columns, options),
+  );
   const padded = model.fixedBatch !== undefined;
   const tail = padded ? 0 : run.samples % batch;
   const programs: ProgramPair[] = [];
-  for (const [index, group] of groupLayers(layers, run.memoryBytes).entries()) {
+  for (const [index, group] of groupLayers(layers, run.memoryBytes, options).entries()) {
     const build = async (size: number, name: string) =>
       buildFactorProgram({
         graph: await model.at(size),
@@ -75,26 +68,6 @@ export async function planFactors(
     if (fold !== undefined) folds.set(layer.name, fold);
   }
   return { batch, programs, folds };
-}
-
-async function chooseBatch(
-  model: OpenedModel,
-  layers: readonly Layer[],
-  columns: number,
-  run: FactorRun,
-): Promise<number> {
-  if (model.fixedBatch !== undefined) {
-    if (run.batch !== undefined && run.batch !== model.fixedBatch)
-      throw new BadInputError(
-        'bad-option',
-        `--batch ${run.batch}: the model runs at batch ${model.fixedBatch} only; leave the option out, or export the model with a dynamic batch`,
-      );
-    return model.fixedBatch;
-  }
-  if (run.batch !== undefined) return Math.min(run.batch, run.samples);
-  const probe = 2;
-  const perSample = bytesPerSample(await model.at(probe), probe, layers, columns);
-  return Math.min(batchWithin(run.memoryBytes, perSample, MOST_SAMPLES), run.samples);
 }
 
 /** The model that turns a layer's mean maps into E[X] E[X]^T; undefined where E[x] is a vector. */

@@ -1,0 +1,66 @@
+// Plans the programs that multiply vectors by the exact block of one layer.
+import type { Layer } from '../layers/index.js';
+import type { BuiltProgram } from './built-program.js';
+import { chooseBatch, type DataRun } from './choose-batch.js';
+import { buildCurvaturePrograms } from './curvature.js';
+import { blockDim, type FactorOptions } from './factor-options.js';
+import { columnCount } from './loss.js';
+import { bytesPerSample, productBytesPerSample } from './memory.js';
+import type { OpenedModel } from './open-model.js';
+
+/** Vectors that one product multiplies at once. */
+const MOST_VECTORS = 16;
+
+export interface CurvaturePlan {
+  readonly layer: Layer;
+  /** The block is dim x dim. */
+  readonly dim: number;
+  readonly batch: number;
+  readonly capture: BuiltProgram;
+  readonly product: BuiltProgram;
+  /** For the last, partial batch; absent where batches come out even or are padded. */
+  readonly tailCapture: BuiltProgram | undefined;
+  readonly tailProduct: BuiltProgram | undefined;
+}
+
+/** @throws BadInputError when the batch contradicts the model's */
+export async function planCurvature(
+  model: OpenedModel,
+  layer: Layer,
+  options: FactorOptions,
+  run: DataRun,
+): Promise<CurvaturePlan> {
+  const dim = blockDim(layer, options);
+  const vectors = Math.min(MOST_VECTORS, dim);
+  const columns = columnCount(options.loss, options.columns, model.logits.outputs);
+  const captureOptions = { ...options, exact: undefined };
+  const batch = await chooseBatch(model, run, async (probe) =>
+    Math.max(
+      bytesPerSample(await model.at(probe), probe, [layer], columns, captureOptions),
+      productBytesPerSample(layer, columns, options, vectors),
+    ),
+  );
+  const padded = model.fixedBatch !== undefined;
+  const build = async (size: number) =>
+    buildCurvaturePrograms({
+      graph: await model.at(size),
+      batch: size,
+      places: model.places,
+      logits: model.logits.value,
+      options: captureOptions,
+      layer,
+      padded,
+      vectors,
+    });
+  const full = await build(batch);
+  const rest = padded ? 0 : run.samples % batch;
+  const tail = rest === 0 ? undefined : await build(rest);
+  return {
+    layer,
+    dim,
+    batch,
+    ...full,
+    tailCapture: tail?.capture,
+    tailProduct: tail?.product,
+  };
+}
