@@ -46,8 +46,8 @@ export async function loadSession(
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',
-      // Errors only, which are thrown as well.
-      logSeverityLevel: 3,
+      // What goes wrong is thrown; the log would say it a second time.
+      logSeverityLevel: 4,
       ...(folder === ''
         ? {}
         : { extra: { session: { model_external_initializers_file_folder_path: folder } } }),
