@@ -6,9 +6,10 @@ const vector = (...values: number[]) => Float64Array.from(values);
 
 test('the spectral ratio is lambda_1 over lambda_2, where that is more than rounding', () => {
   assert.equal(spectralRatio(vector(6, 2, 1)), 3);
+  assert.equal(spectralRatio(vector(8, 2 ** -20)), 2 ** 23);
   assert.equal(spectralRatio(vector(6)), null);
   assert.equal(spectralRatio(vector(6, 0)), null);
-  assert.equal(spectralRatio(vector(6, 1e-16, -1e-16)), null);
+  assert.equal(spectralRatio(vector(6, 3e-8, -3e-8)), null);
   assert.equal(spectralRatio(vector(0, 0)), null);
 });
 

@@ -7,8 +7,8 @@ export interface Eigenpairs {
   readonly vectors: Float64Array;
 }
 
-/** Unit roundoff of float64, doubled. */
-const EPSILON = 2 ** -52;
+/** Factors are sums of products that were rounded to float32: eigenvalues below this share are noise. */
+const NOISE = 2 ** -24;
 
 /** The eigenvector of the largest eigenvalue, copied so that the others can go. */
 export function topEigenvector({ values, vectors }: Eigenpairs): Float64Array {
@@ -17,11 +17,11 @@ export function topEigenvector({ values, vectors }: Eigenpairs): Float64Array {
 
 /**
  * lambda_1 / lambda_2 of a positive semi-definite matrix.
- * @returns null where there is no lambda_2 or it is 0 up to the rounding of the decomposition
+ * @returns null where there is no lambda_2 or it is 0 up to the rounding of the factor
  */
 export function spectralRatio(values: Float64Array): number | null {
   const [first = 0, second = 0] = values;
-  return values.length < 2 || second <= values.length * EPSILON * first ? null : first / second;
+  return values.length < 2 || second <= NOISE * first ? null : first / second;
 }
 
 /**
