@@ -104,7 +104,9 @@ function show(terminal: Terminal, outcome: AnalysisOutcome, out: string, json: b
     terminal.out(JSON.stringify({ ...summary, wasFinished: outcome.wasFinished }, null, 2));
     return;
   }
-  for (const line of renderSummary(summary)) terminal.out(line);
+  // Warnings were shown when the run began.
+  const warnings = outcome.wasFinished ? summary.warnings : [];
+  for (const line of renderSummary({ ...summary, warnings })) terminal.out(line);
 }
 
 async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promise<void> {

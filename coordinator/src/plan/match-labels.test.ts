@@ -46,7 +46,7 @@ test('labels fit the loss, the outputs and the samples', () => {
   };
   assert.equal(
     message(array('y', [5, 10]), 'cross-entropy', 10, 5),
-    "labels 'y' of d.npz have shape [5, 10]; --loss cross-entropy wants one class index a sample (take the argmax of one-hot rows)",
+    "labels 'y' of d.npz have shape [5, 10]; --loss cross-entropy wants one class index a sample (take the argmax of one-hot rows; bce and mse want one value an output)",
   );
   assert.equal(
     message(array('y', [5]), 'mse', 3, 5),

@@ -59,7 +59,7 @@ export function checkLabels(
         : `${outputs} ${outputs === 1 ? 'value' : 'values'} a sample`;
     const hint =
       loss === 'cross-entropy' && shape.length === 1 && shape[0] === outputs
-        ? ' (take the argmax of one-hot rows)'
+        ? ' (take the argmax of one-hot rows; bce and mse want one value an output)'
         : '';
     throw new BadInputError(
       'bad-labels',
