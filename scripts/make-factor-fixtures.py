@@ -44,29 +44,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from oracle_cases import CASES, Case, make_data
+from oracle_cases import CASES, Case
 from oracle_export import export_all, folded, ops_of, run
-from oracle_factors import Factors, Oracle, Variant, exact_block, loss_of, make_oracle
-from torch import nn
+from oracle_factors import Factors, Oracle, Variant, exact_block, make_oracle
+from oracle_network import double_labels, make_network
 
 FOLDER = Path(__file__).parent.parent / "coordinator" / "fixtures" / "factors"
-TRAINING_STEPS = 15
 FLOAT32_TOLERANCE = 3e-6
-
-
-def train(model: nn.Module, case: Case, x: torch.Tensor, y: torch.Tensor) -> None:
-    """A few steps, so that the predictions are no longer uniform and BatchNorm has statistics."""
-    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
-    model.train()
-    for _ in range(TRAINING_STEPS):
-        optimiser.zero_grad()
-        loss_of_batch(case, model(x), y).backward()
-        optimiser.step()
-    model.eval()
-
-
-def loss_of_batch(case: Case, logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return sum(loss_of(case.loss, f, label) for f, label in zip(logits, y)) / len(y)
 
 
 def array(values: torch.Tensor) -> dict[str, object]:
@@ -147,17 +131,14 @@ def check_exact(case: Case, oracle: Oracle, blocks: dict[str, torch.Tensor]) -> 
 
 
 def make(case: Case, out: Path, show_ops: bool) -> None:
-    torch.manual_seed(0)
-    model = case.make()
-    x, y = make_data(case)
-    train(model, case, x, y)
+    model, x, y = make_network(case)
     folder = out / case.name
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "data.npz", x=x.numpy(), y=y.numpy())
     files = export_all(model, x, folder, case.exports)
 
     double = folded(copy.deepcopy(model).double()).requires_grad_(False)
-    labels = y.double() if y.is_floating_point() else y
+    labels = double_labels(y)
     oracle = make_oracle(copy.deepcopy(double), case.loss, x.double(), labels, list(case.variants))
     single = make_oracle(folded(model), case.loss, x, y, list(case.variants))
     check_conditioning(case, oracle, single)
