@@ -152,6 +152,29 @@ test('result files do not depend on shards and parallel tasks', () =>
     for (const other of found.slice(1)) assert.deepEqual(other, found[0]);
   }));
 
+test('a small memory limit splits the layers over several programs, with the same factors', () =>
+  inTemporaryFolder(async (folder) => {
+    const run = async (name: string, ...more: readonly string[]) => {
+      const out = join(folder, name);
+      const { code, stderr } = await analyze(LENET, out, '--samples', '100', ...more);
+      assert.equal(code, 0, stderr);
+      assert.match(stderr, /^factors +100 samples in /m);
+      return out;
+    };
+    const [one, several] = [await run('one'), await run('several', '--memory', '200k')];
+    const [a, b] = [await record(one), await record(several)];
+    assert.deepEqual([a.resolved.programs, b.resolved.programs], [1, 5]);
+    close(Number(b.loss), Number(a.loss), 1e-6, 'loss');
+    assert.equal(b.accuracy, a.accuracy);
+    for (const file of (await filesBelow(one)).filter((name) => name.startsWith('factors'))) {
+      const [x, y] = [await matrix(one, file), await matrix(several, file)];
+      const largest = Math.max(...x.values.map(Math.abs));
+      x.values.forEach((value, i) => {
+        close(Number(y.values[i]), value, 1e-6 * largest, `${file}, entry ${i}`);
+      });
+    }
+  }));
+
 test('drawn labels depend on the seed alone', () =>
   inTemporaryFolder(async (folder) => {
     const run = async (name: string, ...more: readonly string[]) => {

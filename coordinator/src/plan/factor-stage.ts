@@ -98,12 +98,13 @@ async function sumPair(
   const { outputs } = pair.full.manifest;
   const { batch } = stage.plan;
   const { samples, shard } = stage;
+  const passes = stage.plan.programs.length;
   const shards = cutShards({ samples, batch, shard, resultBytes: resultBytes(outputs) });
   const bundles = await Promise.all(
     shards.map(async (range) => {
       const task = programTask(stage, program, tail, range);
       const id = taskId(task);
-      progress.expect(id, samplesOf(range, batch, samples));
+      progress.expect(id, samplesOf(range, batch, samples) / passes);
       const result = await engine.queue.submit(task);
       progress.finish(id);
       seen(result);
@@ -120,6 +121,7 @@ async function sumPair(
 
 /**
  * The sums of every program pair, in the plan's order.
+ * @param progress counts samples; each program is an equal share of every sample
  * @param seen is told of every result, recorded ones included
  */
 export async function runFactorStage(

@@ -94,8 +94,7 @@ async function runStages(
     shown.end();
     return result;
   };
-  const passes = stage.plan.programs.length;
-  const merged = await during('factors', stage.samples * passes, 'samples', (shown) =>
+  const merged = await during('factors', stage.samples, 'samples', (shown) =>
     runFactorStage(engine, stage, shown, seen),
   );
   const writer = new ResultWriter(engine, prepared, options, execution.out);

@@ -45,6 +45,7 @@ export class StageProgress {
   #show(): void {
     let done = this.#finished;
     for (const part of this.#running.values()) done += part;
-    this.#sink.update(Math.floor(done));
+    // Weights may be fractions that add up to a whole number but for rounding.
+    this.#sink.update(Math.floor(done + 1e-6));
   }
 }
