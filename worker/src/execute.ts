@@ -28,6 +28,7 @@ import { runEigen } from './tasks/eigen.js';
 import { executeEvaluate } from './tasks/evaluate.js';
 import type { PoolJobs } from './tasks/pool-jobs.js';
 import { executeProgram } from './tasks/program.js';
+import { runStructure } from './tasks/structure.js';
 import type { TaskArtifact } from './tasks/task-artifact.js';
 
 export interface ExecutorOptions {
@@ -46,7 +47,7 @@ export interface ExecutorOptions {
 /** Executes tasks. */
 export interface Executor {
   /**
-   * Executes a task, or finds its recorded result. Program, merge and eigen tasks are recorded
+   * Executes a task, or finds its recorded result. Program, merge, eigen and structure tasks are recorded
    * under their id; results of the others have none.
    * Any number of tasks may be asked for at a time; those that find no thread wait.
    * @throws KronlensError: `badInput` where the user's model or data are at fault, `retryable` where
@@ -64,7 +65,12 @@ export interface Executor {
 /** What a kind of task adds to its result. */
 type Outcome = Partial<Pick<TaskResult, 'artifacts' | 'tensors' | 'types' | 'arrays'>>;
 
-const RECORDED: ReadonlySet<Task['kind']['case']> = new Set(['program', 'merge', 'eigen']);
+const RECORDED: ReadonlySet<Task['kind']['case']> = new Set([
+  'program',
+  'merge',
+  'eigen',
+  'structure',
+]);
 
 class LocalExecutor implements Executor {
   readonly hardware: Readonly<Record<string, string>>;
@@ -133,6 +139,10 @@ class LocalExecutor implements Executor {
         const setting = { store, linalg: this.#linalg };
         const pairs = unlessAborted(runEigen(kind.value, setting), signal, 'a decomposition');
         return await this.#keep(await pairs);
+      }
+      case 'structure': {
+        const setting = { store, linalg: this.#linalg };
+        return await this.#keep(await runStructure(kind.value, setting));
       }
       case 'evaluate':
         return await executeEvaluate(kind.value, this.#pool, signal);
