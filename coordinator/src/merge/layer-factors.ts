@@ -6,6 +6,7 @@ import {
   type ProgramOutput,
 } from '@kronlens/proto';
 import { foldSpatialGram, type SpatialFold } from '../programs/index.js';
+import { minusKronecker } from './kronecker-difference.js';
 
 /** The factors of one block; symmetric ones are packed upper triangles, row by row. */
 export interface GroupFactors {
@@ -22,6 +23,15 @@ export interface LayerFactors {
   readonly groups: readonly GroupFactors[];
   /** Mean input maps, one a use of the layer; none where the mean input is a plain vector. */
   readonly meanMaps: readonly BundleTensor[];
+  /** Of the exact block H, where it was asked for. */
+  readonly exact: ExactBlock | undefined;
+}
+
+/** The exact Gauss-Newton block of a layer, over its whole weight [G * m * n]. */
+export interface ExactBlock {
+  readonly trace: number;
+  /** H itself, packed, where it is small enough. */
+  readonly dense: BundleTensor | undefined;
 }
 
 /** quantity = scale * sum / samples. */
@@ -83,7 +93,13 @@ export function layerFactors(
   }));
   // Their `group` is the index of the use.
   const maps = own.filter(({ kind }) => kind === 'mean_map').sort((a, b) => a.group - b.group);
-  return { layer: layer.name, groups, meanMaps: maps.map(take) };
+  const optional = (kind: string) => {
+    const output = own.find((candidate) => candidate.kind === kind);
+    return output && take(output);
+  };
+  const trace = optional('ggn_trace')?.values[0];
+  const exact = trace === undefined ? undefined : { trace, dense: optional('ggn') };
+  return { layer: layer.name, groups, meanMaps: maps.map(take), exact };
 }
 
 /** The name of a group's tensor in the bundle of its layer. */
@@ -96,10 +112,17 @@ export function factorName(kind: 'input' | 'output' | 'mean_gram', group: number
  * @param meanGrams E[X] E[X]^T of each group, where they are wanted
  */
 export function encodeLayerFactors(
-  { groups }: LayerFactors,
+  { groups, exact }: LayerFactors,
   meanGrams: readonly BundleTensor[],
 ): Uint8Array {
+  const dense = exact?.dense;
   return encodeBundle([
+    ...(dense === undefined
+      ? []
+      : [
+          { ...dense, name: 'ggn' },
+          { ...minusKronecker(dense, groups), name: 'ggn_difference' },
+        ]),
     ...groups.flatMap(({ input, output }, group) => [
       { ...input, name: factorName('input', group) },
       { ...output, name: factorName('output', group) },
