@@ -25,6 +25,7 @@ import {
   commaList,
   memorySize,
   positiveInteger,
+  positiveNumber,
   scaleFactor,
   wholeNumber,
 } from './option-values.js';
@@ -48,6 +49,8 @@ interface Parsed extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcS
 /** Memory that one program may take unless --memory says otherwise: the same on every machine. */
 const DEFAULT_MEMORY = 4 * 2 ** 30;
 const DEFAULT_TOP = 50;
+const DEFAULT_DENSE = 1024;
+const DEFAULT_TOLERANCE = 1e-6;
 
 const EXAMPLES = `
 Data files: .npz (arrays x and y, or named like the model's inputs, and y), .npy, Arrow IPC files,
@@ -70,6 +73,8 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     exclude: parsed.exclude,
     measures: parsed.measure,
     top: parsed.top,
+    dense: parsed.dense,
+    tolerance: parsed.tolerance,
     outputHessian: parsed.outputHessian,
     mcSamples: parsed.mcSamples ?? 1,
     curvature: parsed.curvature,
@@ -158,10 +163,27 @@ export function analyzeCommand(terminal: Terminal): Command {
     )
     .addOption(
       new Option('--measure <name,...>', MEASURES.join(', '))
-        .argParser(choiceList(MEASURES, ['curvature']))
+        .argParser(choiceList(MEASURES))
         .default([...MEASURES], 'all'),
     )
-    .option('--top <k>', 'Kronecker eigenvalues per layer', positiveInteger, DEFAULT_TOP)
+    .option(
+      '--top <k>',
+      'Kronecker eigenvalues and exact eigenpairs per layer',
+      positiveInteger,
+      DEFAULT_TOP,
+    )
+    .option(
+      '--dense <d>',
+      'exact blocks up to this dimension are formed whole',
+      wholeNumber,
+      DEFAULT_DENSE,
+    )
+    .option(
+      '--tolerance <t>',
+      'residuals of exact eigenpairs, relative to the largest eigenvalue',
+      positiveNumber,
+      DEFAULT_TOLERANCE,
+    )
     .option(
       '--output-hessian <kind>',
       'exact, or mc: estimated from drawn labels',

@@ -35,6 +35,14 @@ export function scaleFactor(text: string): number {
   return value;
 }
 
+/** Parses a number above 0, for example 1e-6. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value <= 0)
+    throw new InvalidArgumentError('Expected a number above 0.');
+  return value;
+}
+
 /** Comma-separated parts, without empty ones. */
 export function commaList(text: string): string[] {
   const parts = text.split(',').map((part) => part.trim());

@@ -37,13 +37,14 @@ export function operatorName(groups: number, group: number, operator: string): s
   return groups === 1 ? operator : `g${group}.${operator}`;
 }
 
-function facts({ layer, options }: LayerFiles, group: number): Record<string, string> {
+function facts({ layer, options }: LayerFiles, group?: number): Record<string, string> {
   return {
     op: layer.op,
     positions: String(layer.positions),
     sharing: options.sharing,
     bias: options.bias,
-    ...(layer.groups === 1 ? {} : { group: String(group), groups: String(layer.groups) }),
+    ...(layer.groups === 1 ? {} : { groups: String(layer.groups) }),
+    ...(layer.groups === 1 || group === undefined ? {} : { group: String(group) }),
   };
 }
 
@@ -95,5 +96,25 @@ export async function writeEigenvectors(
     columns: values.length,
     values: vectors,
     metadata: facts(files, group),
+  });
+}
+
+/** Writes `eigenvectors/<layer>.<operator>.arrow` of the exact block, one row an eigenvector. */
+export async function writeExactEigenvectors(
+  files: LayerFiles,
+  operator: string,
+  count: number,
+  vectors: Float64Array,
+): Promise<void> {
+  const { layer, stem } = files;
+  await write(files, 'eigenvectors', `${stem}.${operator}.arrow`, {
+    layer: layer.name,
+    what: `eigenvectors of the layer's exact block (${operator}), one a row, largest eigenvalue first`,
+    normalisation:
+      'unit length; the component of largest magnitude is positive; weights row-major [groups, out_dim, in_dim]; the block: mean over samples',
+    rows: count,
+    columns: count === 0 ? 0 : vectors.length / count,
+    values: vectors,
+    metadata: facts(files),
   });
 }

@@ -44,3 +44,16 @@ export function minusKronecker(
   if (start !== dim) throw new Error(`factors of ${start} weights beside a block of ${dim}`);
   return { ...block, values };
 }
+
+/** ||A||_F of a packed symmetric matrix. */
+export function packedFrobenius({ values, shape: [n = 0] }: BundleTensor): number {
+  let sum = 0;
+  let next = 0;
+  for (let row = 0; row < n; row++) {
+    for (let column = row; column < n; column++) {
+      const value = values[next++] ?? NaN;
+      sum += (row === column ? 1 : 2) * value * value;
+    }
+  }
+  return Math.sqrt(sum);
+}

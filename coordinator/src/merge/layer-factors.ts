@@ -32,6 +32,8 @@ export interface ExactBlock {
   readonly trace: number;
   /** H itself, packed, where it is small enough. */
   readonly dense: BundleTensor | undefined;
+  /** H minus the Kronecker product of the factors, packed, where there is H. */
+  readonly difference: BundleTensor | undefined;
 }
 
 /** quantity = scale * sum / samples. */
@@ -98,12 +100,14 @@ export function layerFactors(
     return output && take(output);
   };
   const trace = optional('ggn_trace')?.values[0];
-  const exact = trace === undefined ? undefined : { trace, dense: optional('ggn') };
+  const dense = optional('ggn');
+  const difference = dense && minusKronecker(dense, groups);
+  const exact = trace === undefined ? undefined : { trace, dense, difference };
   return { layer: layer.name, groups, meanMaps: maps.map(take), exact };
 }
 
 /** The name of a group's tensor in the bundle of its layer. */
-export function factorName(kind: 'input' | 'output' | 'mean_gram', group: number): string {
+export function factorName(kind: string, group: number): string {
   return `g${group}.${kind}`;
 }
 
@@ -115,14 +119,10 @@ export function encodeLayerFactors(
   { groups, exact }: LayerFactors,
   meanGrams: readonly BundleTensor[],
 ): Uint8Array {
-  const dense = exact?.dense;
+  const { dense, difference } = exact ?? {};
   return encodeBundle([
-    ...(dense === undefined
-      ? []
-      : [
-          { ...dense, name: 'ggn' },
-          { ...minusKronecker(dense, groups), name: 'ggn_difference' },
-        ]),
+    ...(dense === undefined ? [] : [{ ...dense, name: 'ggn' }]),
+    ...(difference === undefined ? [] : [{ ...difference, name: 'ggn_difference' }]),
     ...groups.flatMap(({ input, output }, group) => [
       { ...input, name: factorName('input', group) },
       { ...output, name: factorName('output', group) },

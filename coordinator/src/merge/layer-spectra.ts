@@ -6,6 +6,14 @@ import { alignment, type Eigenpairs, spectralRatio, topEigenvector } from './eig
 import { operatorName } from './factor-files.js';
 import { kroneckerSpectrum } from './kronecker-spectrum.js';
 
+/** The eigenvalues found of a layer's exact block, largest first. */
+export interface ExactSpectrum {
+  readonly values: ArrayLike<number>;
+  /** |H v - lambda v| of each pair; undefined where the decomposition is exact to rounding. */
+  readonly residuals?: ArrayLike<number>;
+  readonly converged?: readonly boolean[];
+}
+
 /** What is known of one block. */
 interface Block {
   input?: Float64Array;
@@ -30,6 +38,9 @@ function topTwo(lists: readonly (Float64Array | undefined)[]): [number | null, n
 export class LayerSpectra {
   readonly layer: Layer;
   readonly #blocks: Block[];
+  readonly #measures: StructureRow[] = [];
+  #exact: ExactSpectrum | undefined;
+  #difference: number | undefined;
 
   /** @param means E[x] of each group; undefined where the direction comes from a mean Gram matrix */
   constructor(layer: Layer, means: readonly (Float64Array | undefined)[]) {
@@ -48,6 +59,27 @@ export class LayerSpectra {
     }
     block[operator] = pairs.values.slice();
     if (operator === 'input') block.topInput = topEigenvector(pairs);
+  }
+
+  /** The top eigenvalues of the exact block. */
+  addExact(exact: ExactSpectrum): void {
+    this.#exact = exact;
+  }
+
+  /** A measure of structure.arrow that is not about the factors alone; null is left out. */
+  addMeasure(measure: string, value: number | null, k: number | null = null): void {
+    if (value !== null) this.#measures.push({ layer: this.layer.name, measure, k, value });
+  }
+
+  /** ||H - K||_2, K the Kronecker product of the factors. */
+  addDifferenceNorm(norm: number): void {
+    this.#difference = norm;
+  }
+
+  /** lambda_1 of the exact block; null where it was not asked for or is 0. */
+  get largestExact(): number | null {
+    const largest = this.#exact?.values[0] ?? 0;
+    return largest > 0 ? largest : null;
   }
 
   /** lambda_1 / lambda_2 of E[x x^T], the mean over groups. */
@@ -73,34 +105,50 @@ export class LayerSpectra {
     return kroneckerSpectrum(blocks, top).map(({ value }) => value);
   }
 
-  /** Rows of spectra.arrow: all eigenvalues of the factors, the `top` largest of their product. */
-  spectrumRows(top: number): SpectrumRow[] {
+  /**
+   * Rows of spectra.arrow: all eigenvalues of the factors, the `top` largest of their product, and those
+   * found of the exact block.
+   */
+  spectrumRows(top: number, exactOperator = 'ggn'): SpectrumRow[] {
     const { name, groups } = this.layer;
-    const rows = (operator: string, values: ArrayLike<number>): SpectrumRow[] =>
-      Array.from(values, (eigenvalue, index) => ({
-        layer: name,
-        operator,
-        index,
-        eigenvalue,
-        residual: null,
-        converged: true,
-      }));
+    const rows = (operator: string, values: ArrayLike<number>, exact?: ExactSpectrum) =>
+      Array.from(
+        values,
+        (eigenvalue, index): SpectrumRow => ({
+          layer: name,
+          operator,
+          index,
+          eigenvalue,
+          residual: exact?.residuals?.[index] ?? null,
+          converged: exact?.converged?.[index] ?? true,
+        }),
+      );
     const factors = this.#blocks.flatMap(({ input, output }, group) => [
       ...rows(operatorName(groups, group, 'input'), input ?? []),
       ...rows(operatorName(groups, group, 'output'), output ?? []),
     ]);
-    return [...factors, ...rows('kron', this.#kronecker(top))];
+    const exact = this.#exact;
+    return [
+      ...factors,
+      ...rows('kron', this.#kronecker(top)),
+      ...(exact === undefined ? [] : rows(exactOperator, exact.values, exact)),
+    ];
   }
 
   /** Rows of structure.arrow. A measure that is not defined has no row. */
   structureRows(): StructureRow[] {
+    const largest = this.largestExact;
+    const error =
+      largest === null || this.#difference === undefined ? null : this.#difference / largest;
     const measures = [
       ['mean_alignment', this.meanAlignment],
       ['spectral_ratio', this.spectralRatio],
+      ['decoupling_error_spectral', error],
     ] as const;
-    return measures.flatMap(([measure, value]) =>
+    const own = measures.flatMap(([measure, value]) =>
       value === null ? [] : [{ layer: this.layer.name, measure, k: null, value }],
     );
+    return [...own, ...this.#measures];
   }
 
   summary(): LayerSummary {
@@ -115,6 +163,7 @@ export class LayerSpectra {
       spectralRatio: this.spectralRatio,
       meanAlignment: this.meanAlignment,
       kronecker: this.#kronecker(1)[0] ?? null,
+      exact: this.largestExact,
     };
   }
 }

@@ -7,19 +7,22 @@ import {
   type Task,
   type TaskResult,
   TaskSchema,
-  taskId,
 } from '@kronlens/proto';
 import type { Eigenpairs } from '../merge/eigenpairs.js';
 import { CODE_VERSION } from '../version.js';
 import type { Engine } from './engine.js';
 import { artifactOf } from './factor-stage.js';
+import { runTasks } from './run-tasks.js';
 import type { StageProgress } from './stage-progress.js';
+
+/** What is decomposed: a factor, E[X] E[X]^T, the exact block, its difference from the Kronecker product. */
+export type EigenOperator = 'input' | 'output' | 'mean_gram' | 'ggn' | 'ggn_difference';
 
 /** One symmetric matrix to decompose. */
 export interface EigenJob {
   readonly layer: string;
   readonly group: number;
-  readonly operator: 'input' | 'output' | 'mean_gram';
+  readonly operator: EigenOperator;
   /** Content id of the bundle, and the tensor in it. */
   readonly bundle: string;
   readonly tensor: string;
@@ -58,24 +61,14 @@ export async function runEigenStage(
   seen: (result: TaskResult) => void,
   handle: (job: EigenJob, pairs: Eigenpairs) => Promise<void>,
 ): Promise<void> {
-  const ordered = [...jobs].sort((a, b) => b.size - a.size);
-  const running = ordered.map(async (job) => {
-    const task = eigenTask(job);
-    const id = taskId(task);
-    progress.expect(id, 1);
-    const result = await engine.queue.submit(task);
-    progress.finish(id);
-    seen(result);
-    return { job, result };
-  });
-  // A failure refuses all the others too: they are looked at here so that none goes unnoticed.
-  const settled = Promise.allSettled(running);
-  try {
-    for (const next of running) {
-      const { job, result } = await next;
-      await handle(job, await readEigenpairs(engine, result));
-    }
-  } finally {
-    await settled;
-  }
+  await runTasks(
+    engine,
+    {
+      jobs: [...jobs].sort((a, b) => b.size - a.size),
+      task: eigenTask,
+      handle: async (job, result) => handle(job, await readEigenpairs(engine, result)),
+    },
+    progress,
+    seen,
+  );
 }

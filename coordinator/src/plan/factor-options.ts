@@ -28,5 +28,6 @@ export function factorOptions(
     throw new UsageError(
       "--curvature fisher-empirical needs labels; add them to the data as 'y' or give --labels",
     );
-  return { loss, columns, sharing: options.sharing, bias: options.bias, labels };
+  const exact = options.measures.includes('curvature') ? { denseLimit: options.dense } : undefined;
+  return { loss, columns, sharing: options.sharing, bias: options.bias, labels, exact };
 }

@@ -47,7 +47,7 @@ export function artifactOf(result: TaskResult, name: string): string {
 }
 
 /** Stores model and manifest. @returns the manifest's content id, by which tasks know the program */
-async function storeProgram({ store }: Engine, built: BuiltProgram): Promise<string> {
+export async function storeProgram({ store }: Engine, built: BuiltProgram): Promise<string> {
   const model = await store.put(built.model);
   return await store.put(encodeProgram({ ...built.manifest, model }));
 }

@@ -6,7 +6,7 @@ export const OUTPUT_HESSIANS = ['exact', 'mc'] as const;
 export const CURVATURES = ['ggn', 'fisher-empirical'] as const;
 export const SHARINGS = ['expand', 'reduce'] as const;
 export const BIASES = ['separate', 'joint'] as const;
-export const MEASURES = ['factors', 'eigen', 'structure'] as const;
+export const MEASURES = ['factors', 'eigen', 'curvature', 'structure'] as const;
 export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;
 export const LINALGS = ['auto', 'lapack', 'portable'] as const;
 
@@ -20,8 +20,12 @@ export interface AnalysisOptions {
   readonly layers: readonly string[];
   readonly exclude: readonly string[];
   readonly measures: readonly Measure[];
-  /** Kronecker eigenvalues per layer in spectra.arrow. */
+  /** Eigenvalues of the Kronecker product, and eigenpairs of the exact block, per layer. */
   readonly top: number;
+  /** Exact blocks up to this dimension are formed and decomposed whole. */
+  readonly dense: number;
+  /** Residuals of eigenpairs of larger exact blocks, relative to the largest eigenvalue. */
+  readonly tolerance: number;
   readonly outputHessian: (typeof OUTPUT_HESSIANS)[number];
   /** Draws per sample; used by `mc` only. */
   readonly mcSamples: number;

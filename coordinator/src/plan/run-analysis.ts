@@ -103,6 +103,10 @@ async function runStages(
     await during('eigen', writer.matrices, 'matrices', (shown) =>
       writer.writeEigenpairs(shown, seen),
     );
+  if (writer.blocks > 0)
+    await during('curvature', writer.blocks, 'layers', (shown) =>
+      writer.writeCurvature(shown, seen),
+    );
   await writer.writeTables();
   return await keeper.finish(writer.findings());
 }

@@ -9,6 +9,8 @@ const options: AnalysisOptions = {
   exclude: [],
   measures: ['factors'],
   top: 50,
+  dense: 1024,
+  tolerance: 1e-6,
   outputHessian: 'exact',
   mcSamples: 1,
   curvature: 'ggn',

@@ -10,8 +10,15 @@ import {
   type TaskResult,
   writeFileAtomic,
 } from '@kronlens/proto';
-import { type LayerFiles, writeEigenvectors, writeFactorFiles } from '../merge/factor-files.js';
 import {
+  type LayerFiles,
+  writeEigenvectors,
+  writeExactEigenvectors,
+  writeFactorFiles,
+} from '../merge/factor-files.js';
+import { packedFrobenius } from '../merge/kronecker-difference.js';
+import {
+  type ExactBlock,
   encodeLayerFactors,
   factorName,
   type LayerFactors,
@@ -22,12 +29,18 @@ import { LayerSpectra } from '../merge/layer-spectra.js';
 import { layerRows } from '../merge/layer-table.js';
 import { evaluateMeanGrams } from '../merge/mean-gram.js';
 import { type FactorPlan, planMeanGram } from '../programs/index.js';
+import { type CurvatureJob, runCurvatureStage } from './curvature-stage.js';
 import { type EigenJob, runEigenStage } from './eigen-stage.js';
 import type { Engine } from './engine.js';
 import type { MergedSums } from './factor-stage.js';
 import type { AnalysisOptions } from './options.js';
 import type { PreparedRun } from './prepare-run.js';
 import type { StageProgress } from './stage-progress.js';
+
+/** The exact block's name in spectra.arrow and in file names. */
+function exactOperator({ curvature }: AnalysisOptions): string {
+  return curvature;
+}
 
 /** A layer on its way to its files. */
 interface LayerWork {
@@ -42,6 +55,7 @@ export class ResultWriter {
   readonly #folder: string;
   readonly #work = new Map<string, LayerWork>();
   readonly #jobs: EigenJob[] = [];
+  readonly #blocks: CurvatureJob[] = [];
   #loss: number | null = null;
   #accuracy: number | null = null;
 
@@ -79,13 +93,14 @@ export class ResultWriter {
     const { layer, options } = files;
     const { model } = this.#run;
     const [eigen, structure] = [this.#measures('eigen'), this.#measures('structure')];
+    const exact = factors.exact !== undefined;
     const gram =
       structure && factors.meanMaps.length > 0
         ? await planMeanGram(model, layer, options)
         : undefined;
     const means = factors.groups.map(({ mean }) => (gram === undefined ? mean.values : undefined));
     this.#work.set(layer.name, { files, spectra: new LayerSpectra(layer, means) });
-    if (!eigen && !structure) return;
+    if (!eigen && !structure && !exact) return;
     const meanGrams =
       gram === undefined
         ? []
@@ -97,9 +112,39 @@ export class ResultWriter {
         this.#jobs.push({ layer: layer.name, group, operator, bundle, tensor, size });
       };
       add('input', input.shape[0]);
-      if (eigen) add('output', output.shape[0]);
+      if (eigen || exact) add('output', output.shape[0]);
       if (meanGrams.length > 0) add('mean_gram', meanGrams[group]?.shape[0]);
     }
+    if (factors.exact !== undefined) this.#layByExact(files, bundle, factors.exact);
+  }
+
+  /** The exact block: decomposed whole where it was formed, else by products with vectors. */
+  #layByExact(
+    { layer }: LayerFiles,
+    bundle: string,
+    { trace, dense, difference }: ExactBlock,
+  ): void {
+    const { spectra } = this.#workOf(layer.name);
+    spectra.addMeasure('trace', trace);
+    if (dense === undefined || difference === undefined) {
+      this.#blocks.push({ layer, factors: bundle });
+      return;
+    }
+    const norm = packedFrobenius(dense);
+    spectra.addMeasure(
+      'decoupling_error_frobenius',
+      norm === 0 ? null : packedFrobenius(difference) / norm,
+    );
+    for (const operator of ['ggn', 'ggn_difference'] as const) {
+      const size = dense.shape[0] ?? 0;
+      this.#jobs.push({ layer: layer.name, group: 0, operator, bundle, tensor: operator, size });
+    }
+  }
+
+  #workOf(layer: string): LayerWork {
+    const work = this.#work.get(layer);
+    if (work === undefined) throw new Error(`layer '${layer}' has no factors`);
+    return work;
   }
 
   /** Matrices that wait for their decomposition. */
@@ -107,18 +152,67 @@ export class ResultWriter {
     return this.#jobs.length;
   }
 
-  /** Decomposes the factors and writes their eigenvectors. */
+  /** Layers whose exact blocks wait for their top eigenpairs. */
+  get blocks(): number {
+    return this.#blocks.length;
+  }
+
+  /** Decomposes the factors and small exact blocks, and writes their eigenvectors. */
   async writeEigenpairs(
     progress: StageProgress,
     seen: (result: TaskResult) => void,
   ): Promise<void> {
     await runEigenStage(this.#engine, this.#jobs, progress, seen, async (job, pairs) => {
-      const work = this.#work.get(job.layer);
-      if (work === undefined) throw new Error(`layer '${job.layer}' has no factors`);
-      work.spectra.add(job.group, job.operator, pairs);
-      if (job.operator !== 'mean_gram' && this.#measures('eigen'))
-        await writeEigenvectors(work.files, job.group, job.operator, pairs);
+      const { spectra, files } = this.#workOf(job.layer);
+      const { operator, group } = job;
+      switch (operator) {
+        case 'ggn_difference':
+          spectra.addDifferenceNorm(
+            Math.max(Math.abs(pairs.values[0] ?? 0), Math.abs(pairs.values.at(-1) ?? 0)),
+          );
+          return;
+        case 'ggn': {
+          spectra.addExact({ values: pairs.values });
+          const count = Math.min(this.#options.top, pairs.values.length);
+          const vectors = pairs.vectors.subarray(0, count * pairs.values.length);
+          await writeExactEigenvectors(files, exactOperator(this.#options), count, vectors);
+          return;
+        }
+        default:
+          spectra.add(group, operator, pairs);
+          if (operator !== 'mean_gram' && this.#measures('eigen'))
+            await writeEigenvectors(files, group, operator, pairs);
+      }
     });
+  }
+
+  /** Finds the top eigenpairs of the larger exact blocks, and writes their eigenvectors. */
+  async writeCurvature(progress: StageProgress, seen: (result: TaskResult) => void): Promise<void> {
+    const { model, data, factorOptions } = this.#run;
+    const { batch, memoryBytes, seed, top, tolerance } = this.#options;
+    const stage = {
+      model,
+      options: factorOptions,
+      run: { samples: data.samples, batch, memoryBytes },
+      arrays: data.arrays,
+      seed,
+      top,
+      tolerance,
+    };
+    await runCurvatureStage(
+      this.#engine,
+      stage,
+      this.#blocks,
+      progress,
+      seen,
+      async (job, pairs) => {
+        const { spectra, files } = this.#workOf(job.layer.name);
+        spectra.addExact(pairs);
+        if (pairs.differenceNorm !== undefined) spectra.addDifferenceNorm(pairs.differenceNorm);
+        const operator = exactOperator(this.#options);
+        await writeExactEigenvectors(files, operator, pairs.values.length, pairs.vectors);
+      },
+    );
   }
 
   /** Writes layers.arrow, spectra.arrow and structure.arrow. */
@@ -128,11 +222,13 @@ export class ResultWriter {
       writeFileAtomic(join(this.#folder, `${name}.arrow`), bytes);
     await write(LAYERS.name, encodeTable(LAYERS, layerRows(layers)));
     const spectra = this.#spectra();
-    if (this.#measures('eigen')) {
-      const rows = spectra.flatMap((layer) => layer.spectrumRows(this.#options.top));
+    if (this.#measures('eigen') || this.#measures('curvature')) {
+      const rows = spectra.flatMap((layer) =>
+        layer.spectrumRows(this.#options.top, exactOperator(this.#options)),
+      );
       await write(SPECTRA.name, encodeTable(SPECTRA, rows));
     }
-    if (this.#measures('structure')) {
+    if (this.#measures('structure') || this.#measures('curvature')) {
       const rows = spectra.flatMap((layer) => layer.structureRows());
       await write(STRUCTURE.name, encodeTable(STRUCTURE, rows));
     }

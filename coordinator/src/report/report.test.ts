@@ -62,6 +62,7 @@ test('the summary of a LeNet fits into 100 columns', () => {
       spectralRatio: 123.456,
       meanAlignment: 0.98765,
       kronecker: 1.23456e-9,
+      exact: null,
     })),
     skipped: [{ name: 'rnn', reason: 'LSTM is not supported' }],
     warnings: ['mind the gap'],

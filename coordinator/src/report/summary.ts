@@ -18,6 +18,8 @@ export interface LayerSummary {
   readonly meanAlignment: number | null;
   /** The largest eigenvalue of E[M] (x) E[x x^T]. */
   readonly kronecker: number | null;
+  /** The largest eigenvalue of the exact block; null where it was not asked for. */
+  readonly exact: number | null;
 }
 
 export interface RunSummary {
@@ -55,9 +57,19 @@ const COLUMNS: readonly Column[] = [
   { title: '\nlambda_2', align: 'right' },
   { title: 'Kronecker\nlambda_1', align: 'right' },
 ];
+const EXACT_COLUMNS: readonly Column[] = [
+  { title: 'exact\nlambda_1', align: 'right' },
+  { title: 'Kron.\n/exact', align: 'right' },
+];
+
+/** The largest eigenvalue of the Kronecker product over that of the exact block. */
+function ratio({ kronecker, exact }: LayerSummary): number | null {
+  return kronecker === null || exact === null ? null : kronecker / exact;
+}
 
 /** The lines of the summary. */
 export function renderSummary(summary: RunSummary): readonly string[] {
+  const exact = summary.layers.some((layer) => layer.exact !== null);
   const rows = summary.layers.map((layer) => [
     layer.layer,
     formatShape(layer),
@@ -68,13 +80,14 @@ export function renderSummary(summary: RunSummary): readonly string[] {
     formatNumber(layer.output[0]),
     formatNumber(layer.output[1]),
     formatNumber(layer.kronecker),
+    ...(exact ? [formatNumber(layer.exact), formatNumber(ratio(layer))] : []),
   ]);
   const quality = [
     summary.loss === null ? 'no labels' : `${summary.lossName} ${formatNumber(summary.loss)}`,
     ...(summary.accuracy === null ? [] : [`accuracy ${formatPercent(summary.accuracy)}`]),
   ];
   return [
-    ...textTable(COLUMNS, rows),
+    ...textTable(exact ? [...COLUMNS, ...EXACT_COLUMNS] : COLUMNS, rows),
     '',
     ...summary.skipped.map(({ name, reason }) => `skipped ${name}: ${reason}`),
     ...summary.warnings.map((warning) => `warning: ${warning}`),

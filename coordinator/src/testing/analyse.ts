@@ -13,6 +13,8 @@ export const DEFAULTS: AnalysisOptions = {
   exclude: [],
   measures: ['factors', 'eigen', 'structure'],
   top: 50,
+  dense: 1024,
+  tolerance: 1e-6,
   outputHessian: 'exact',
   mcSamples: 1,
   curvature: 'ggn',

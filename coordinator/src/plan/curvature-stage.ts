@@ -1,0 +1,145 @@
+// The exact blocks that are too large to be formed: one task a layer finds their top eigenpairs by products.
+import {
+  CurvatureTaskSchema,
+  create,
+  type DataArray,
+  decodeBundle,
+  KroneckerBlockSchema,
+  KronlensError,
+  OperatorSchema,
+  type Task,
+  type TaskResult,
+  TaskSchema,
+} from '@kronlens/proto';
+import type { Layer } from '../layers/index.js';
+import { factorName } from '../merge/layer-factors.js';
+import {
+  type BuiltProgram,
+  type CurvaturePlan,
+  type DataRun,
+  type FactorOptions,
+  type OpenedModel,
+  planCurvature,
+} from '../programs/index.js';
+import { CODE_VERSION } from '../version.js';
+import type { Engine } from './engine.js';
+import { artifactOf, storeProgram } from './factor-stage.js';
+import { runTasks } from './run-tasks.js';
+import type { StageProgress } from './stage-progress.js';
+
+/** One layer whose top eigenpairs are wanted. */
+export interface CurvatureJob {
+  readonly layer: Layer;
+  /** Content id of the bundle with the layer's factors. */
+  readonly factors: string;
+}
+
+export interface CurvatureStage {
+  readonly model: OpenedModel;
+  readonly options: FactorOptions;
+  readonly run: DataRun;
+  readonly arrays: readonly DataArray[];
+  readonly seed: number;
+  /** Eigenpairs a layer. */
+  readonly top: number;
+  /** Of lambda_1, what a residual may be. */
+  readonly tolerance: number;
+}
+
+/** What is known of an exact block from its products with vectors. */
+export interface TopEigenpairs {
+  /** Content id of the bundle that holds all this. */
+  readonly bundle: string;
+  /** Descending. */
+  readonly values: Float64Array;
+  /** |H v - lambda v| of each pair. */
+  readonly residuals: Float64Array;
+  readonly converged: readonly boolean[];
+  /** [pairs, dim], one eigenvector a row. */
+  readonly vectors: Float64Array;
+  /** ||H - K||_2, K the Kronecker product of the factors. */
+  readonly differenceNorm: number | undefined;
+}
+
+/** Products with vectors after which an iteration gives up. */
+function mostProducts(top: number): number {
+  return 40 * (top + 16);
+}
+
+async function curvatureTask(
+  engine: Engine,
+  stage: CurvatureStage,
+  { layer, factors }: CurvatureJob,
+): Promise<Task> {
+  const plan: CurvaturePlan = await planCurvature(stage.model, layer, stage.options, stage.run);
+  const stored = async (program: BuiltProgram | undefined) =>
+    program === undefined ? '' : await storeProgram(engine, program);
+  const top = Math.min(stage.top, plan.dim);
+  const value = create(CurvatureTaskSchema, {
+    layer: layer.name,
+    operator: create(OperatorSchema, {
+      capture: await stored(plan.capture),
+      tailCapture: await stored(plan.tailCapture),
+      product: await stored(plan.product),
+      tailProduct: await stored(plan.tailProduct),
+      arrays: [...stage.arrays],
+      samples: BigInt(stage.run.samples),
+      seed: BigInt(stage.seed),
+    }),
+    top,
+    tolerance: stage.tolerance,
+    mostProducts: BigInt(mostProducts(top)),
+    memoryBytes: BigInt(Math.floor(stage.run.memoryBytes)),
+    kronecker: Array.from({ length: layer.groups }, (_, group) =>
+      create(KroneckerBlockSchema, {
+        bundle: factors,
+        input: factorName('input', group),
+        output: factorName('output', group),
+      }),
+    ),
+  });
+  return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'curvature', value } });
+}
+
+async function readTopEigenpairs(engine: Engine, result: TaskResult): Promise<TopEigenpairs> {
+  const id = artifactOf(result, 'curvature');
+  const bundle = decodeBundle(await engine.store.get(id));
+  const values = (name: string): Float64Array => {
+    const found = bundle.get(name)?.values;
+    if (found !== undefined) return found;
+    throw new KronlensError('bad-task-result', `the curvature of a layer lacks '${name}'`);
+  };
+  return {
+    bundle: id,
+    values: values('eigenvalues'),
+    residuals: values('residuals'),
+    converged: Array.from(values('converged'), (flag) => flag === 1),
+    vectors: values('eigenvectors'),
+    differenceNorm: bundle.get('difference_norm')?.values[0],
+  };
+}
+
+/**
+ * Finds the top eigenpairs of all layers, the largest blocks first.
+ * @param handle gets each result; only one is in memory at a time
+ * @param seen is told of every result, recorded ones included
+ */
+export async function runCurvatureStage(
+  engine: Engine,
+  stage: CurvatureStage,
+  jobs: readonly CurvatureJob[],
+  progress: StageProgress,
+  seen: (result: TaskResult) => void,
+  handle: (job: CurvatureJob, pairs: TopEigenpairs) => Promise<void>,
+): Promise<void> {
+  await runTasks(
+    engine,
+    {
+      jobs: [...jobs].sort((a, b) => b.layer.params - a.layer.params),
+      task: (job) => curvatureTask(engine, stage, job),
+      handle: async (job, result) => handle(job, await readTopEigenpairs(engine, result)),
+    },
+    progress,
+    seen,
+  );
+}
