@@ -164,7 +164,10 @@ export function analyzeCommand(terminal: Terminal): Command {
     .addOption(
       new Option('--measure <name,...>', MEASURES.join(', '))
         .argParser(choiceList(MEASURES))
-        .default([...MEASURES], 'all'),
+        .default(
+          MEASURES.filter((measure) => measure !== 'curvature'),
+          'all but curvature',
+        ),
     )
     .option(
       '--top <k>',
