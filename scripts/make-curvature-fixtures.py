@@ -28,7 +28,8 @@ eigenvalue is too close to its neighbour or to zero. r is the rank of d2 loss / 
 cross-entropy, else c. V holds float32 values. An array (V, H V) is { "shape": [...], "float64":
 base64 of its little-endian bytes, row-major }.
 
-Usage: python3 scripts/make-curvature-fixtures.py [--out <folder>] [--only <case>]
+Usage: OMP_NUM_THREADS=1 python3 scripts/make-curvature-fixtures.py [--out <folder>] [--only <case>]
+(one thread: the same bytes every time)
 Needs: torch >= 2.9, onnx, onnxscript, onnxruntime; the factor fixtures, made on this machine.
 """
 
@@ -139,6 +140,15 @@ def probes(at: LayerLoss, curvature: str, block: torch.Tensor) -> Entry:
     return {"vectors": array(vectors), "products": array(products)}
 
 
+def check_kronecker(factors: Factors) -> None:
+    """The products of the factors' eigenvectors are orthonormal, and eigenvectors of K itself."""
+    matrix, eigen = structure.kronecker_block(factors), structure.kronecker_eigen(factors)
+    identity = np.eye(len(matrix))
+    np.testing.assert_allclose(eigen.vectors.T @ eigen.vectors, identity, atol=EXACT_TOLERANCE)
+    moved = matrix @ eigen.vectors
+    np.testing.assert_allclose(moved, eigen.vectors * eigen.values, atol=EXACT_TOLERANCE)
+
+
 def leaves(value: object, path: str = "") -> Iterator[tuple[str, float | None]]:
     """The numbers of a JSON value, each with its place."""
     if isinstance(value, dict):
@@ -186,7 +196,9 @@ def describe(
         torch.testing.assert_close(
             block, dense_block(at, "hessian"), rtol=EXACT_TOLERANCE, atol=EXACT_TOLERANCE
         )
-    exact = measures(block.numpy(), double.factors_of(index, variant), layer, rank)
+    factors = double.factors_of(index, variant)
+    check_kronecker(factors)
+    exact = measures(block.numpy(), factors, layer, rank)
     rough = dense_block(single.loss_of(case, index, variant), curvature).double().numpy()
     check_conditioning(
         f"{case.name}, {layer.name}, {curvature}, {variant.bias} bias",
