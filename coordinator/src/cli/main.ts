@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { analyzeCommand } from './analyze.js';
+import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, failureOf, stackOf } from './exit-code.js';
 import { inspectCommand } from './inspect.js';
@@ -15,6 +16,7 @@ Examples:
   kronlens doctor
   kronlens inspect model.onnx
   kronlens analyze model.onnx --data data.npz --out out/model
+  kronlens compare out/model out/other-seed --out out/comparison
 
 Exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted.`;
 
@@ -35,6 +37,7 @@ function program(terminal: Terminal, exit: (code: number) => void): Command {
   const commands = [
     inspectCommand(terminal),
     analyzeCommand(terminal),
+    compareCommand(terminal),
     doctorCommand(terminal, exit),
   ];
   for (const command of commands)

@@ -69,6 +69,7 @@ export class RunKeeper {
     const { previous } = this.#folder;
     return {
       format: RECORD_FORMAT,
+      command: 'analyze',
       status,
       ...identity,
       opset: model.opset,

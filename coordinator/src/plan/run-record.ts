@@ -40,6 +40,7 @@ export type RecordedOptions = {
 
 export interface RunRecord extends RunIdentity {
   readonly format: number;
+  readonly command: 'analyze';
   /** "running" until every file is written; "failed" when an error ended it. */
   readonly status: 'running' | 'failed' | 'finished';
   /** Why it failed. */
@@ -100,7 +101,9 @@ export async function readRecord(folder: string): Promise<RunRecord | undefined>
   }
   try {
     const record = JSON.parse(text) as RunRecord;
-    if (record.format === RECORD_FORMAT && typeof record.status === 'string') return record;
+    const isAnalysis = (record.command ?? 'analyze') === 'analyze';
+    if (record.format === RECORD_FORMAT && isAnalysis && typeof record.status === 'string')
+      return record;
   } catch (cause) {
     throw new BadInputError('bad-run-record', `${path} is damaged; give another --out`, {}, cause);
   }

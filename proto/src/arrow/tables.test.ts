@@ -10,9 +10,13 @@ import {
   LAYERS,
   type LayerRow,
   MalformedTableError,
+  MEAN_OVERLAP,
+  OVERLAP,
+  PREDICTION,
   SPECTRA,
   STRUCTURE,
   type StructureRow,
+  TRAJECTORY,
 } from './tables.js';
 
 fc.configureGlobal({ seed: 20 });
@@ -132,4 +136,22 @@ test('a file that is cut anywhere is refused by name or read whole', () => {
       assert.ok(error instanceof MalformedTableError, `${length} bytes: ${error}`);
     }
   }
+});
+
+test('the tables of a comparison come back, nulls included', () => {
+  const overlap = { run_a: 'a', run_b: 'b', layer: 'fc', operator: 'kron', k: 3, overlap: 0.25 };
+  assert.deepEqual(decodeTable(OVERLAP, encodeTable(OVERLAP, [overlap])), [overlap]);
+  const mean = { layer: 'fc', operator: 'kron', k: 3, pairs: 1, mean: 0.25, baseline: 0.01 };
+  const means = [
+    { ...mean, standard_deviation: null, predicted: 0.5 },
+    { ...mean, standard_deviation: 0.1, predicted: null },
+  ];
+  assert.deepEqual(decodeTable(MEAN_OVERLAP, encodeTable(MEAN_OVERLAP, means)), means);
+  const prediction = { run_a: 'a', run_b: 'b', layer: 'fc', peak_k: 8, height: 0.5, holds: true };
+  assert.deepEqual(decodeTable(PREDICTION, encodeTable(PREDICTION, [prediction])), [prediction]);
+  const steps = [
+    { step: 0, run: 'a', layer: null, measure: 'loss', operator: null, k: null, value: 2 },
+    { step: 1, run: 'b', layer: 'fc', measure: 'eigenvalue', operator: 'ggn', k: 1, value: 3 },
+  ];
+  assert.deepEqual(decodeTable(TRAJECTORY, encodeTable(TRAJECTORY, steps)), steps);
 });

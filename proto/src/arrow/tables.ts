@@ -97,6 +97,105 @@ export const STRUCTURE: TableSchema<StructureRow> = {
   ]),
 };
 
+/** overlap(k) of one pair of runs: ||U^T V||_F^2 / k of their top-k eigenspaces. */
+export type OverlapRow = {
+  readonly run_a: string;
+  readonly run_b: string;
+  readonly layer: string;
+  readonly operator: string;
+  /** 1 or more. */
+  readonly k: number;
+  readonly overlap: number;
+};
+export const OVERLAP: TableSchema<OverlapRow> = {
+  name: 'overlap',
+  arrow: new Schema([
+    column('run_a', text()),
+    column('run_b', text()),
+    column('layer', text()),
+    column('operator', text()),
+    column('k', integer()),
+    column('overlap', real()),
+  ]),
+};
+
+/** overlap(k) over all pairs of runs, with what chance and theory give. */
+export type MeanOverlapRow = {
+  readonly layer: string;
+  readonly operator: string;
+  readonly k: number;
+  readonly pairs: number;
+  readonly mean: number;
+  /** Over the pairs, divisor pairs - 1; null for one pair. */
+  readonly standard_deviation: number | null;
+  /** k / d, the expectation for random subspaces. */
+  readonly baseline: number;
+  /** (k / m) (t1 . t1')^2, the mean over pairs; null where it does not apply. */
+  readonly predicted: number | null;
+};
+export const MEAN_OVERLAP: TableSchema<MeanOverlapRow> = {
+  name: 'overlap_mean',
+  arrow: new Schema([
+    column('layer', text()),
+    column('operator', text()),
+    column('k', integer()),
+    column('pairs', integer()),
+    column('mean', real()),
+    column('standard_deviation', real(), true),
+    column('baseline', real()),
+    column('predicted', real(), true),
+  ]),
+};
+
+/** Where the overlap of a layer of two runs should peak, and how high. */
+export type PredictionRow = {
+  readonly run_a: string;
+  readonly run_b: string;
+  readonly layer: string;
+  /** m, the output dimension (times the groups). */
+  readonly peak_k: number;
+  /** (t1 . t1')^2, the mean over groups; t1 is the top eigenvector of E[x x^T]. */
+  readonly height: number;
+  /** Whether tau_m gamma_1 > tau_1 gamma_2 in both runs. */
+  readonly holds: boolean;
+};
+export const PREDICTION: TableSchema<PredictionRow> = {
+  name: 'prediction',
+  arrow: new Schema([
+    column('run_a', text()),
+    column('run_b', text()),
+    column('layer', text()),
+    column('peak_k', integer()),
+    column('height', real()),
+    column('holds', new Bool()),
+  ]),
+};
+
+/** One measure at one step of a trajectory. */
+export type TrajectoryRow = {
+  /** 0 = the first run. */
+  readonly step: number;
+  readonly run: string;
+  /** null for measures of the whole model. */
+  readonly layer: string | null;
+  readonly measure: string;
+  readonly operator: string | null;
+  readonly k: number | null;
+  readonly value: number;
+};
+export const TRAJECTORY: TableSchema<TrajectoryRow> = {
+  name: 'trajectory',
+  arrow: new Schema([
+    column('step', integer()),
+    column('run', text()),
+    column('layer', text(), true),
+    column('measure', text()),
+    column('operator', text(), true),
+    column('k', integer(), true),
+    column('value', real()),
+  ]),
+};
+
 export class MalformedTableError extends KronlensError {
   constructor(table: string, reason: string, cause?: unknown) {
     super('malformed-table', `this is no '${table}' table: ${reason}`, { badInput: true, cause });

@@ -1,0 +1,8 @@
+// Reading result folders: records, tables and matrices of finished runs.
+export { type AnalysisFacts, type AnalysisResults, openAnalysis } from './analysis-results.js';
+export { damagedFile, missingFile } from './damaged.js';
+export { type MatrixRoom, readMatrix, type StoredMatrix } from './read-matrix.js';
+export { kindOfResults, type RecordKind, readFinishedRecord } from './read-record.js';
+export { readTable, readTableIfThere } from './read-table.js';
+export { runNames } from './run-names.js';
+export { layerSpectra, numericalRank, type Spectrum } from './spectrum.js';
