@@ -1,0 +1,28 @@
+// Iterations on operators that are known by their products: eigenpairs, norms, spectral density.
+export {
+  type Estimate,
+  type FrobeniusOptions,
+  frobeniusNorm,
+  frobeniusNorms,
+  type Images,
+  type KnownDirections,
+} from './frobenius.js';
+export {
+  lanczosQuadrature,
+  type Quadrature,
+  type QuadratureOptions,
+} from './lanczos-quadrature.js';
+export {
+  type NormOptions,
+  normOfDifference,
+  type OperatorNorm,
+  operatorNorm,
+} from './operator-norm.js';
+export { differenceOf, type SymmetricOperator } from './symmetric-operator.js';
+export {
+  blockSize,
+  type EigenOptions,
+  type EigenProgress,
+  type Eigenpairs,
+  topEigenpairs,
+} from './top-eigenpairs.js';

@@ -1,0 +1,87 @@
+// Rows of one length, kept as panels of columns: many vectors in memory of moderate pieces, ready for BLAS-3.
+
+/**
+ * Columns of a panel: a panel of some hundred rows is tens of MiB, and vectors of a few ten thousand
+ * entries already make work for several cores.
+ */
+export const PANEL_COLUMNS = 8192;
+
+interface Panel {
+  /** [capacity, width]. */
+  readonly values: Float64Array;
+  readonly width: number;
+  /** The panel's first column. */
+  readonly first: number;
+}
+
+/** Room for `capacity` vectors of `dim` entries. A block of vectors goes in and out as [count, dim]. */
+export class PanelRows {
+  readonly dim: number;
+  readonly capacity: number;
+  readonly panels: readonly Panel[];
+
+  constructor(capacity: number, dim: number) {
+    this.dim = dim;
+    this.capacity = capacity;
+    this.panels = Array.from({ length: Math.ceil(dim / PANEL_COLUMNS) }, (_, i) => {
+      const first = i * PANEL_COLUMNS;
+      const width = Math.min(PANEL_COLUMNS, dim - first);
+      return { values: new Float64Array(capacity * width), width, first };
+    });
+  }
+
+  /** Overwrites the rows from `at` with those of a block [count, dim]. */
+  write(at: number, rows: Float64Array): void {
+    const count = rows.length / this.dim;
+    for (const { values, width, first } of this.panels) {
+      for (let row = 0; row < count; row++) {
+        const start = row * this.dim + first;
+        values.set(rows.subarray(start, start + width), (at + row) * width);
+      }
+    }
+  }
+
+  /** A copy of rows [at, at + count) as a block [count, dim], in `into` where it is given. */
+  read(
+    at: number,
+    count: number,
+    into: Float64Array = new Float64Array(count * this.dim),
+  ): Float64Array {
+    for (const { values, width, first } of this.panels) {
+      for (let row = 0; row < count; row++) {
+        const start = (at + row) * width;
+        into.set(values.subarray(start, start + width), row * this.dim + first);
+      }
+    }
+    return into;
+  }
+
+  /** Moves rows [from, from + count) to [to, to + count); the places may overlap. */
+  move(from: number, to: number, count: number): void {
+    for (const { values, width } of this.panels) {
+      values.copyWithin(to * width, from * width, (from + count) * width);
+    }
+  }
+
+  /** Overwrites the rows from `at` with rows [from, from + count) of another object of this size. */
+  copy(at: number, source: PanelRows, from: number, count: number): void {
+    this.panels.forEach(({ values, width }, i) => {
+      const other = source.panels[i];
+      if (other === undefined || other.width !== width) throw new RangeError('sizes differ');
+      values.set(other.values.subarray(from * width, (from + count) * width), at * width);
+    });
+  }
+}
+
+/** Consecutive rows of panels, as an operand. */
+export interface RowRange {
+  readonly of: PanelRows;
+  readonly at: number;
+  readonly count: number;
+}
+
+/** The range's rows of one panel, [count, width], not copied. */
+export function panelOf({ of, at, count }: RowRange, panel: number): Float64Array {
+  const { values, width } = of.panels[panel] ?? { values: new Float64Array(0), width: 0 };
+  return values.subarray(at * width, (at + count) * width);
+}
