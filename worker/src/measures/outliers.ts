@@ -1,10 +1,10 @@
 // Whether the largest eigenvalues stand out: where the spectrum's largest gap is, and how it falls after c-1.
-import { positiveRank } from './positive-rank.js';
+import { noiseFloor, positiveRank } from './positive-rank.js';
 
 /**
- * The number of eigenvalues above the largest relative gap (lambda_i - lambda_(i+1)) / lambda_i among
- * the 3c largest (the first of equal gaps); c - 1 where the outliers are those that arXiv 2010.04261
- * finds. An eigenvalue that cannot be told from zero counts as zero, so that the gap before it is 1.
+ * The number of eigenvalues above the largest gap lambda_i / lambda_(i+1), i = 1 ... 3c (the first of
+ * equal gaps): c - 1 where the outliers are those that arXiv 2010.04261 finds. What lies below an
+ * eigenvalue counts as the noise floor at least, so that zeros make no gap infinite.
  * @param values the largest eigenvalues, descending
  * @param dimension of the matrix that they are of
  * @returns null for a zero matrix, and where too few eigenvalues are known to see the gap after c - 1
@@ -14,13 +14,13 @@ export function outlierPosition(
   dimension: number,
   classes: number,
 ): number | null {
-  const known = Math.min(3 * classes, values.length);
   const rank = positiveRank(values);
-  if (known < Math.min(classes, dimension) || rank === 0 || known < 2) return null;
-  let [position, largest] = [1, -1];
-  for (let i = 1; i <= Math.min(rank, known - 1); i++) {
-    const [above, below] = [values[i - 1] as number, i < rank ? (values[i] as number) : 0];
-    const gap = (above - below) / above;
+  const last = Math.min(3 * classes, rank, values.length - 1);
+  if (values.length < Math.min(classes, dimension) || last < 1) return null;
+  const floor = noiseFloor(values);
+  let [position, largest] = [1, 0];
+  for (let i = 1; i <= last; i++) {
+    const gap = (values[i - 1] as number) / Math.max(values[i] as number, floor);
     if (gap > largest) [position, largest] = [i, gap];
   }
   return position;

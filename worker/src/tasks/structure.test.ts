@@ -118,15 +118,17 @@ test('every measure of a grouped layer, in its shape', async () => {
   const tensors = decodeBundle(await run(await taskFor(await problemOf())));
   const shapes = Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape]));
   assert.deepEqual(shapes, {
-    outlier_position_output: [1],
-    outlier_ratio_output: [1],
+    'g0.outlier_position': [1],
+    'g0.outlier_ratio': [1],
+    'g1.outlier_position': [1],
+    'g1.outlier_ratio': [1],
     norm_frobenius_kronecker: [1],
     trace_kronecker: [1],
     rank_kronecker: [1],
     eigenvalues_kronecker: [6],
-    outlier_position_exact: [1],
-    outlier_ratio_exact: [1],
-    rank_exact: [1],
+    outlier_position: [1],
+    outlier_ratio: [1],
+    rank: [1],
     eigenspace_overlap: [5],
     eigenvalue_ratio: [5],
     matricised_rank_ratio: [5],
@@ -165,12 +167,12 @@ test('rank-deficient factors: measures of eigenvectors end where eigenvalues are
   const problem = await problemOf({ outputRank: 1, inputRank: 1, noise: 0 });
   const tensors = decodeBundle(await run(await taskFor(problem)));
   const of = (name: string) => tensors.get(name);
-  assert.deepEqual([...(of('rank_exact')?.values ?? [])], [2]);
+  assert.deepEqual([...(of('rank')?.values ?? [])], [2]);
   assert.deepEqual([...(of('rank_kronecker')?.values ?? [])], [2]);
   for (const value of of('eigenspace_overlap')?.values ?? []) assert.ok(1 - value < 1e-12);
   assert.deepEqual(of('eigenspace_overlap')?.shape, [2]);
   assert.deepEqual(of('g1.correspondence_input')?.shape, [4, 2]);
-  assert.deepEqual(of('outlier_ratio_exact')?.shape, [0]);
+  assert.deepEqual(of('outlier_ratio')?.shape, [0]);
 });
 
 test('a dead layer: defined values, none of them NaN', async () => {
@@ -180,9 +182,9 @@ test('a dead layer: defined values, none of them NaN', async () => {
     [...tensors].map(([name, { values }]) => [name, values.length]),
   );
   for (const name of [
-    'outlier_position_output',
-    'outlier_position_exact',
-    'outlier_ratio_exact',
+    'g0.outlier_position',
+    'outlier_position',
+    'outlier_ratio',
     'eigenspace_overlap',
     'eigenvalue_ratio',
     'matricised_rank_ratio',
@@ -192,7 +194,7 @@ test('a dead layer: defined values, none of them NaN', async () => {
   ])
     assert.equal(lengths[name], 0, name);
   assert.deepEqual([...(tensors.get('trace')?.values ?? [])], [0]);
-  assert.deepEqual([...(tensors.get('rank_exact')?.values ?? [])], [0]);
+  assert.deepEqual([...(tensors.get('rank')?.values ?? [])], [0]);
   for (const [name, { values }] of tensors) assert.ok(values.every(Number.isFinite), name);
 });
 
@@ -213,8 +215,8 @@ test('without an exact block the factors are measured alone; the heuristic with 
   assert.deepEqual(
     [...found.keys()],
     [
-      'outlier_position_output',
-      'outlier_ratio_output',
+      'g0.outlier_position',
+      'g0.outlier_ratio',
       'norm_frobenius_kronecker',
       'trace_kronecker',
       'rank_kronecker',

@@ -58,9 +58,9 @@ function matrix(name: string, rows: number, columns: number, values: Float64Arra
  * product; r(X) is the number of leading eigenvalues known of X that can be told from zero, and
  * measures of eigenvectors end there. A scalar is [1], or [0] where it is not defined.
  *
- * - always: `outlier_position_output`, `outlier_ratio_output`, `norm_frobenius_kronecker`,
- *   `trace_kronecker`, `rank_kronecker`, `eigenvalues_kronecker` [pairs]
- * - with exact eigenpairs: `outlier_position_exact`, `outlier_ratio_exact`, `rank_exact`,
+ * - always: `g<g>.outlier_position` and `g<g>.outlier_ratio` of every group's output factor,
+ *   `norm_frobenius_kronecker`, `trace_kronecker`, `rank_kronecker`, `eigenvalues_kronecker` [pairs]
+ * - with exact eigenpairs: `outlier_position`, `outlier_ratio`, `rank`,
  *   `eigenspace_overlap` [min(r(H), r(K))], `eigenvalue_ratio` [min(r(H), pairs)],
  *   `matricised_rank_ratio` [r(H)], `singular_values` [r(H), at most 10], and of every group g
  *   `g<g>.correspondence_input` [n, r(H)], `g<g>.correspondence_output` [m, r(H)]
@@ -87,13 +87,13 @@ export async function runStructure(
 
 function ofFactors(inputs: StructureInputs, classes: number): readonly BundleTensor[] {
   const { shape, factors, blocks, pairs } = inputs;
-  const outputValues = Float64Array.from(factors.flatMap(({ output }) => [...output.values]));
-  outputValues.sort((a, b) => b - a);
   const kronecker = kroneckerEigenvalues(factors, pairs);
-  const size = shape.groups * shape.outDim;
+  const outliers = factors.flatMap(({ output: { values } }, group) => [
+    scalar(`g${group}.outlier_position`, outlierPosition(values, shape.outDim, classes)),
+    scalar(`g${group}.outlier_ratio`, outlierRatio(values, classes)),
+  ]);
   return [
-    scalar('outlier_position_output', outlierPosition(outputValues, size, classes)),
-    scalar('outlier_ratio_output', outlierRatio(outputValues, classes)),
+    ...outliers,
     scalar('norm_frobenius_kronecker', kroneckerFrobeniusNorm(blocks)),
     scalar('trace_kronecker', kroneckerTrace(blocks)),
     scalar('rank_kronecker', positiveRank(kronecker)),
@@ -123,9 +123,9 @@ async function ofEigenpairs(
     );
   }
   return [
-    scalar('outlier_position_exact', outlierPosition(values, dimensionOf(shape), classes)),
-    scalar('outlier_ratio_exact', outlierRatio(values, classes)),
-    scalar('rank_exact', count),
+    scalar('outlier_position', outlierPosition(values, dimensionOf(shape), classes)),
+    scalar('outlier_ratio', outlierRatio(values, classes)),
+    scalar('rank', count),
     list('eigenspace_overlap', eigenspaceOverlap(products, count, pairs.length, both)),
     list('eigenvalue_ratio', eigenvalueRatio(kronecker, values, Math.min(count, pairs.length))),
     list('matricised_rank_ratio', ranks.ratios),
