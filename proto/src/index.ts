@@ -59,8 +59,6 @@ export {
   ArtifactRefSchema,
   type CurvatureTask,
   CurvatureTaskSchema,
-  type DenseBlock,
-  DenseBlockSchema,
   type DescribeDataTask,
   DescribeDataTaskSchema,
   type EigenTask,

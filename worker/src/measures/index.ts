@@ -1,6 +1,5 @@
 // The structure measures, each a function of plain arrays.
 export { inputCorrespondence, outputCorrespondence } from './correspondence.js';
-export { decouplingErrorFrobenius, decouplingErrorSpectral } from './decoupling-error.js';
 export { eigenspaceOverlap } from './eigenspace-overlap.js';
 export { eigenvalueRatio } from './eigenvalue-ratio.js';
 export {
@@ -22,7 +21,7 @@ export {
   type KroneckerIndex,
   kroneckerEigenvalues,
 } from './kronecker-factors.js';
-export { frobeniusNorm, kroneckerFrobeniusNorm, kroneckerTrace, trace } from './kronecker-norms.js';
+export { kroneckerFrobeniusNorm, kroneckerTrace } from './kronecker-norms.js';
 export { type MatricisedRanks, matricisedRanks } from './matricised-rank.js';
 export { outlierPosition, outlierRatio } from './outliers.js';
 export { positiveRank } from './positive-rank.js';

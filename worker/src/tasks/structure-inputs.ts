@@ -49,8 +49,6 @@ export interface StructureInputs {
   readonly blocks: readonly FactorMatrices[];
   readonly pairs: readonly KroneckerIndex[];
   readonly exact: ExactEigenpairs | undefined;
-  /** H, [d, d]. */
-  readonly dense: Float64Array | undefined;
   readonly heuristic: HeuristicInputs | undefined;
 }
 
@@ -92,7 +90,6 @@ export async function readStructureInputs(
     blocks,
     pairs: checkedPairs(task, shape, factors),
     exact: task.exact === '' ? undefined : await readExact(task, shape, reader),
-    dense: await readDense(task, shape, reader),
     heuristic: await readHeuristic(task, shape, reader),
   };
 }
@@ -131,20 +128,6 @@ async function readExact(
   }
   const count = Math.min(task.top, values.length);
   return { values, vectors: { shape, count, values: vectors.values.subarray(0, count * d) } };
-}
-
-async function readDense(
-  task: StructureTask,
-  shape: WeightShape,
-  reader: BundleReader,
-): Promise<Float64Array | undefined> {
-  if (task.dense === undefined) return undefined;
-  const { bundle, tensor, scale } = task.dense;
-  if (!Number.isFinite(scale) || scale === 0)
-    throw new StructureTaskError(task, `the scale of its dense block is ${scale}`);
-  const dense = await reader.square(bundle, tensor, dimensionOf(shape));
-  for (let i = 0; i < dense.length; i++) dense[i] = (dense[i] as number) * scale;
-  return dense;
 }
 
 async function readHeuristic(

@@ -7,8 +7,6 @@ import { after, before, test } from 'node:test';
 import {
   type BundleTensor,
   create,
-  type DenseBlock,
-  DenseBlockSchema,
   decodeBundle,
   encodeBundle,
   FolderStore,
@@ -62,25 +60,19 @@ async function storeEigen({ values, vectors }: SymmetricEigen, to: FolderStore):
   );
 }
 
-/** The task for a problem; the dense block is stored times `samples`, as a sum over them. */
+/** The task for a problem. */
 async function taskFor(
   problem: LayerProblem,
   changes: Partial<StructureTask> = {},
   to: FolderStore = store,
 ): Promise<StructureTask> {
-  const { shape, blocks, factors, pairs, dense, exact } = problem;
-  const samples = 8;
+  const { shape, blocks, factors, pairs, exact } = problem;
   const matrices = await to.put(
     encodeBundle([
       ...blocks.flatMap(({ output, input }, g) => [
         packed(`g${g}.output`, shape.outDim, output),
         packed(`g${g}.input`, shape.inDim, input),
       ]),
-      packed(
-        'ggn',
-        exact.values.length,
-        dense.map((value) => value * samples),
-      ),
     ]),
   );
   const eigen = [];
@@ -96,7 +88,6 @@ async function taskFor(
       input: `g${g}.input`,
     })),
     pairs: pairs.slice(0, 6).map((pair) => ({ ...pair })),
-    dense: { bundle: matrices, tensor: 'ggn', scale: 1 / samples },
     classes: 3,
     top: 5,
   });
@@ -137,30 +128,20 @@ test('every measure of a grouped layer, in its shape', async () => {
     'g0.correspondence_output': [3, 5],
     'g1.correspondence_input': [4, 5],
     'g1.correspondence_output': [3, 5],
-    trace: [1],
-    norm_frobenius: [1],
-    decoupling_error_frobenius: [1],
-    decoupling_error_spectral: [1],
   });
   for (const [name, { values }] of tensors) assert.ok(values.every(Number.isFinite), name);
 });
 
-test('the scaled dense block, overlaps of its eigenvectors, the same bytes twice', async () => {
+test('overlaps are those of the eigenvectors; the same bytes twice', async () => {
   const problem = await problemOf();
   const task = await taskFor(problem);
   const bytes = await run(task);
   assert.deepEqual(await run(task), bytes);
-  const tensors = decodeBundle(bytes);
-  const of = (name: string) => tensors.get(name)?.values ?? new Float64Array(0);
-  const difference = problem.kronecker.map((value, at) => value - Number(problem.dense[at]));
-  const error = Math.hypot(...difference) / Math.hypot(...problem.dense);
-  assert.ok(Math.abs(Number(of('decoupling_error_frobenius')[0]) - error) < 1e-13);
-  // The overlap of the first eigenvectors is the square of their product.
+  const overlap = decodeBundle(bytes).get('eigenspace_overlap')?.values;
+  // That of the first eigenvectors is the square of their product.
   const [h, k] = [problem.exact.vectors, problem.kroneckerVectors];
   const dot = h.subarray(0, 24).reduce((sum, value, at) => sum + value * Number(k[at]), 0);
-  assert.ok(Math.abs(Number(of('eigenspace_overlap')[0]) - dot * dot) < 1e-13);
-  const trace = problem.exact.values.reduce((sum, value) => sum + value, 0);
-  assert.ok(Math.abs(Number(of('trace')[0]) - trace) < 1e-11);
+  assert.ok(Math.abs(Number(overlap?.[0]) - dot * dot) < 1e-13);
 });
 
 test('rank-deficient factors: measures of eigenvectors end where eigenvalues are zero', async () => {
@@ -189,11 +170,9 @@ test('a dead layer: defined values, none of them NaN', async () => {
     'eigenvalue_ratio',
     'matricised_rank_ratio',
     'g0.correspondence_input',
-    'decoupling_error_frobenius',
-    'decoupling_error_spectral',
   ])
     assert.equal(lengths[name], 0, name);
-  assert.deepEqual([...(tensors.get('trace')?.values ?? [])], [0]);
+  assert.deepEqual([...(tensors.get('trace_kronecker')?.values ?? [])], [0]);
   assert.deepEqual([...(tensors.get('rank')?.values ?? [])], [0]);
   for (const [name, { values }] of tensors) assert.ok(values.every(Number.isFinite), name);
 });
@@ -210,7 +189,6 @@ test('without an exact block the factors are measured alone; the heuristic with 
   const tensors = { bundle, chain: 'chain', lossHessian: 'loss' };
   const heuristic = create(OutputHeuristicSchema, { ...tensors, relus: 1, shiftInvariant: true });
   const whole = create(StructureTaskSchema, { ...(await taskFor(problem)), exact: '', heuristic });
-  delete whole.dense;
   const found = decodeBundle(await run(whole));
   assert.deepEqual(
     [...found.keys()],
@@ -244,11 +222,13 @@ test('what does not fit together names the layer', async () => {
   await refused({ pairs: good.pairs.map((p) => ({ ...p, group: 2 })) }, /no pair \(2, /);
   await refused({ pairs: [...good.pairs].reverse() }, /largest product first/);
   await refused({ exact: good.factors[0]?.input ?? '' }, /are \[4, 4\], but 4 of 24 components/);
-  const dense = (change: Partial<DenseBlock>) =>
-    create(DenseBlockSchema, { bundle: '', tensor: '', scale: 1, ...good.dense, ...change });
-  await refused({ dense: dense({ tensor: 'g0.input' }) }, /'g0.input' is \[4, 4\], not \[24, 24\]/);
-  await refused({ dense: dense({ tensor: 'none' }) }, /lacks 'none'/);
-  await refused({ dense: dense({ scale: 0 }) }, /scale of its dense block is 0/);
+  const [block] = good.blocks;
+  assert.ok(block !== undefined);
+  await refused(
+    { blocks: [{ ...block, input: 'g0.output' }] },
+    /'g0.output' is \[3, 3\], not \[4, 4\]/,
+  );
+  await refused({ blocks: [{ ...block, input: 'none' }] }, /lacks 'none'/);
 });
 
 test('the executor records structure tasks', () =>

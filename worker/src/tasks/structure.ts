@@ -7,12 +7,9 @@ import {
 } from '@kronlens/proto';
 import type { LinearAlgebra } from '../linalg/index.js';
 import {
-  decouplingErrorFrobenius,
-  decouplingErrorSpectral,
   dimensionOf,
   eigenspaceOverlap,
   eigenvalueRatio,
-  frobeniusNorm,
   heuristicEigenspace,
   heuristicOverlap,
   inputCorrespondence,
@@ -26,7 +23,6 @@ import {
   outputCorrespondence,
   positiveRank,
   surrogateOutputHessian,
-  trace,
 } from '../measures/index.js';
 import {
   type ExactEigenpairs,
@@ -64,8 +60,6 @@ function matrix(name: string, rows: number, columns: number, values: Float64Arra
  *   `eigenspace_overlap` [min(r(H), r(K))], `eigenvalue_ratio` [min(r(H), pairs)],
  *   `matricised_rank_ratio` [r(H)], `singular_values` [r(H), at most 10], and of every group g
  *   `g<g>.correspondence_input` [n, r(H)], `g<g>.correspondence_output` [m, r(H)]
- * - with a dense block: `trace`, `norm_frobenius`, `decoupling_error_frobenius`, and where exact
- *   eigenpairs are there too `decoupling_error_spectral`
  * - with a heuristic: `heuristic_overlap`, `surrogate_output` [m, m]
  * @throws StructureTaskError naming the layer, NotFiniteMatrixError, NoConvergenceError
  * @throws ArtifactMissingError, ArtifactCorruptError, MalformedBundleError
@@ -75,11 +69,10 @@ export async function runStructure(
   { store, linalg }: { readonly store: Pick<ArtifactStore, 'get'>; readonly linalg: LinearAlgebra },
 ): Promise<TaskArtifact[]> {
   const inputs = await readStructureInputs(task, store);
-  const { exact, dense, heuristic } = inputs;
+  const { exact, heuristic } = inputs;
   const tensors = [
     ...ofFactors(inputs, task.classes),
     ...(exact === undefined ? [] : await ofEigenpairs(inputs, exact, task.classes, linalg)),
-    ...(dense === undefined ? [] : await ofDenseBlock(inputs, dense, linalg)),
     ...(heuristic === undefined ? [] : await ofHeuristic(task, inputs, heuristic, linalg)),
   ];
   return [{ name: 'structure', bytes: encodeBundle(tensors) }];
@@ -131,22 +124,6 @@ async function ofEigenpairs(
     list('matricised_rank_ratio', ranks.ratios),
     matrix('singular_values', count, ranks.kept, ranks.singularValues),
     ...correspondences,
-  ];
-}
-
-async function ofDenseBlock(
-  { shape, blocks, exact }: StructureInputs,
-  dense: Float64Array,
-  linalg: LinearAlgebra,
-): Promise<readonly BundleTensor[]> {
-  const frobenius = decouplingErrorFrobenius(dense, blocks, shape);
-  const spectral =
-    exact && (await decouplingErrorSpectral(dense, blocks, shape, exact.values, linalg));
-  return [
-    scalar('trace', trace(dense)),
-    scalar('norm_frobenius', frobeniusNorm(dense)),
-    scalar('decoupling_error_frobenius', frobenius),
-    ...(spectral === undefined ? [] : [scalar('decoupling_error_spectral', spectral)]),
   ];
 }
 

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kronlens/v1/task.proto.
  */
 export const file_kronlens_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChZrcm9ubGVucy92MS90YXNrLnByb3RvEgtrcm9ubGVucy52MSLsAgoEVGFzaxIUCgxjb2RlX3ZlcnNpb24YASABKAkSKwoHcHJvZ3JhbRgCIAEoCzIYLmtyb25sZW5zLnYxLlByb2dyYW1UYXNrSAASJwoFbWVyZ2UYAyABKAsyFi5rcm9ubGVucy52MS5NZXJnZVRhc2tIABInCgVlaWdlbhgEIAEoCzIWLmtyb25sZW5zLnYxLkVpZ2VuVGFza0gAEi0KCGV2YWx1YXRlGAUgASgLMhkua3JvbmxlbnMudjEuRXZhbHVhdGVUYXNrSAASNgoNZGVzY3JpYmVfZGF0YRgGIAEoCzIdLmtyb25sZW5zLnYxLkRlc2NyaWJlRGF0YVRhc2tIABIvCgljdXJ2YXR1cmUYByABKAsyGi5rcm9ubGVucy52MS5DdXJ2YXR1cmVUYXNrSAASLwoJc3RydWN0dXJlGAggASgLMhoua3JvbmxlbnMudjEuU3RydWN0dXJlVGFza0gAQgYKBGtpbmQipQEKC1Byb2dyYW1UYXNrEg8KB3Byb2dyYW0YASABKAkSFAoMdGFpbF9wcm9ncmFtGAIgASgJEiYKBmFycmF5cxgDIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAQgASgEEhMKC2ZpcnN0X2JhdGNoGAUgASgEEhMKC2JhdGNoX2NvdW50GAYgASgEEgwKBHNlZWQYByABKAQiHAoJTWVyZ2VUYXNrEg8KB2J1bmRsZXMYASADKAkiSQoJRWlnZW5UYXNrEg4KBmJ1bmRsZRgBIAEoCRIOCgZ0ZW5zb3IYAiABKAkSDQoFc2NhbGUYAyABKAESDQoFbGF5ZXIYBCABKAkinwEKCE9wZXJhdG9yEg8KB2NhcHR1cmUYASABKAkSFAoMdGFpbF9jYXB0dXJlGAIgASgJEg8KB3Byb2R1Y3QYAyABKAkSFAoMdGFpbF9wcm9kdWN0GAQgASgJEiYKBmFycmF5cxgFIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAYgASgEEgwKBHNlZWQYByABKAQiPwoOS3JvbmVja2VyQmxvY2sSDgoGYnVuZGxlGAEgASgJEg0KBWlucHV0GAIgASgJEg4KBm91dHB1dBgDIAEoCSLrAQoNQ3VydmF0dXJlVGFzaxINCgVsYXllchgBIAEoCRInCghvcGVyYXRvchgCIAEoCzIVLmtyb25sZW5zLnYxLk9wZXJhdG9yEgsKA3RvcBgDIAEoDRIRCgl0b2xlcmFuY2UYBCABKAESFQoNbW9zdF9wcm9kdWN0cxgFIAEoBBIUCgxtZW1vcnlfYnl0ZXMYBiABKAQSLgoJa3JvbmVja2VyGAcgAygLMhsua3JvbmxlbnMudjEuS3JvbmVja2VyQmxvY2sSDgoGcHJvYmVzGAggASgNEhUKDWRlbnNpdHlfc3RlcHMYCSABKA0iLwoOS3JvbmVja2VyRWlnZW4SDQoFaW5wdXQYASABKAkSDgoGb3V0cHV0GAIgASgJIj0KDUtyb25lY2tlclBhaXISDQoFZ3JvdXAYASABKA0SDgoGb3V0cHV0GAIgASgNEg0KBWlucHV0GAMgASgNIjsKCkRlbnNlQmxvY2sSDgoGYnVuZGxlGAEgASgJEg4KBnRlbnNvchgCIAEoCRINCgVzY2FsZRgDIAEoASJuCg9PdXRwdXRIZXVyaXN0aWMSDgoGYnVuZGxlGAEgASgJEg0KBWNoYWluGAIgASgJEhQKDGxvc3NfaGVzc2lhbhgDIAEoCRINCgVyZWx1cxgEIAEoDRIXCg9zaGlmdF9pbnZhcmlhbnQYBSABKAgiqgIKDVN0cnVjdHVyZVRhc2sSDQoFbGF5ZXIYASABKAkSDQoFZXhhY3QYAiABKAkSLAoHZmFjdG9ycxgDIAMoCzIbLmtyb25sZW5zLnYxLktyb25lY2tlckVpZ2VuEisKBmJsb2NrcxgEIAMoCzIbLmtyb25sZW5zLnYxLktyb25lY2tlckJsb2NrEikKBXBhaXJzGAUgAygLMhoua3JvbmxlbnMudjEuS3JvbmVja2VyUGFpchImCgVkZW5zZRgGIAEoCzIXLmtyb25sZW5zLnYxLkRlbnNlQmxvY2sSDwoHY2xhc3NlcxgHIAEoDRILCgN0b3AYCCABKA0SLwoJaGV1cmlzdGljGAkgASgLMhwua3JvbmxlbnMudjEuT3V0cHV0SGV1cmlzdGljImAKDEV2YWx1YXRlVGFzaxINCgVtb2RlbBgBIAEoDBIiCgVmZWVkcxgCIAMoCzITLmtyb25sZW5zLnYxLlRlbnNvchINCgVmZXRjaBgDIAMoCRIOCgZmb2xkZXIYBCABKAkiIQoQRGVzY3JpYmVEYXRhVGFzaxINCgVwYXRocxgBIAMoCSI8CgtBcnRpZmFjdFJlZhIMCgRuYW1lGAEgASgJEgoKAmlkGAIgASgJEhMKC2J5dGVfbGVuZ3RoGAMgASgEIkEKCVZhbHVlVHlwZRIMCgRuYW1lGAEgASgJEiYKBHR5cGUYAiABKA4yGC5rcm9ubGVucy52MS5FbGVtZW50VHlwZSK9AgoKVGFza1Jlc3VsdBIPCgd0YXNrX2lkGAEgASgJEisKCWFydGlmYWN0cxgCIAMoCzIYLmtyb25sZW5zLnYxLkFydGlmYWN0UmVmEiQKB3RlbnNvcnMYAyADKAsyEy5rcm9ubGVucy52MS5UZW5zb3ISJQoFdHlwZXMYBCADKAsyFi5rcm9ubGVucy52MS5WYWx1ZVR5cGUSJgoGYXJyYXlzGAUgAygLMhYua3JvbmxlbnMudjEuRGF0YUFycmF5EhIKCmVsYXBzZWRfbXMYBiABKAESNwoIaGFyZHdhcmUYByADKAsyJS5rcm9ubGVucy52MS5UYXNrUmVzdWx0LkhhcmR3YXJlRW50cnkaLwoNSGFyZHdhcmVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkYKCFByb2dyZXNzEg8KB3Rhc2tfaWQYASABKAkSDAoEZG9uZRgCIAEoBBINCgV0b3RhbBgDIAEoBBIMCgR3aGF0GAQgASgJIt8BCgtFcnJvclJlcG9ydBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEg0KBXN0YWNrGAQgASgJEjYKB2RldGFpbHMYBSADKAsyJS5rcm9ubGVucy52MS5FcnJvclJlcG9ydC5EZXRhaWxzRW50cnkSJwoFY2F1c2UYBiABKAsyGC5rcm9ubGVucy52MS5FcnJvclJlcG9ydBouCgxEZXRhaWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z", [file_kronlens_v1_program, file_kronlens_v1_tensor]);
+  fileDesc("ChZrcm9ubGVucy92MS90YXNrLnByb3RvEgtrcm9ubGVucy52MSLsAgoEVGFzaxIUCgxjb2RlX3ZlcnNpb24YASABKAkSKwoHcHJvZ3JhbRgCIAEoCzIYLmtyb25sZW5zLnYxLlByb2dyYW1UYXNrSAASJwoFbWVyZ2UYAyABKAsyFi5rcm9ubGVucy52MS5NZXJnZVRhc2tIABInCgVlaWdlbhgEIAEoCzIWLmtyb25sZW5zLnYxLkVpZ2VuVGFza0gAEi0KCGV2YWx1YXRlGAUgASgLMhkua3JvbmxlbnMudjEuRXZhbHVhdGVUYXNrSAASNgoNZGVzY3JpYmVfZGF0YRgGIAEoCzIdLmtyb25sZW5zLnYxLkRlc2NyaWJlRGF0YVRhc2tIABIvCgljdXJ2YXR1cmUYByABKAsyGi5rcm9ubGVucy52MS5DdXJ2YXR1cmVUYXNrSAASLwoJc3RydWN0dXJlGAggASgLMhoua3JvbmxlbnMudjEuU3RydWN0dXJlVGFza0gAQgYKBGtpbmQipQEKC1Byb2dyYW1UYXNrEg8KB3Byb2dyYW0YASABKAkSFAoMdGFpbF9wcm9ncmFtGAIgASgJEiYKBmFycmF5cxgDIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAQgASgEEhMKC2ZpcnN0X2JhdGNoGAUgASgEEhMKC2JhdGNoX2NvdW50GAYgASgEEgwKBHNlZWQYByABKAQiHAoJTWVyZ2VUYXNrEg8KB2J1bmRsZXMYASADKAkiSQoJRWlnZW5UYXNrEg4KBmJ1bmRsZRgBIAEoCRIOCgZ0ZW5zb3IYAiABKAkSDQoFc2NhbGUYAyABKAESDQoFbGF5ZXIYBCABKAkinwEKCE9wZXJhdG9yEg8KB2NhcHR1cmUYASABKAkSFAoMdGFpbF9jYXB0dXJlGAIgASgJEg8KB3Byb2R1Y3QYAyABKAkSFAoMdGFpbF9wcm9kdWN0GAQgASgJEiYKBmFycmF5cxgFIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAYgASgEEgwKBHNlZWQYByABKAQiPwoOS3JvbmVja2VyQmxvY2sSDgoGYnVuZGxlGAEgASgJEg0KBWlucHV0GAIgASgJEg4KBm91dHB1dBgDIAEoCSLrAQoNQ3VydmF0dXJlVGFzaxINCgVsYXllchgBIAEoCRInCghvcGVyYXRvchgCIAEoCzIVLmtyb25sZW5zLnYxLk9wZXJhdG9yEgsKA3RvcBgDIAEoDRIRCgl0b2xlcmFuY2UYBCABKAESFQoNbW9zdF9wcm9kdWN0cxgFIAEoBBIUCgxtZW1vcnlfYnl0ZXMYBiABKAQSLgoJa3JvbmVja2VyGAcgAygLMhsua3JvbmxlbnMudjEuS3JvbmVja2VyQmxvY2sSDgoGcHJvYmVzGAggASgNEhUKDWRlbnNpdHlfc3RlcHMYCSABKA0iLwoOS3JvbmVja2VyRWlnZW4SDQoFaW5wdXQYASABKAkSDgoGb3V0cHV0GAIgASgJIj0KDUtyb25lY2tlclBhaXISDQoFZ3JvdXAYASABKA0SDgoGb3V0cHV0GAIgASgNEg0KBWlucHV0GAMgASgNIm4KD091dHB1dEhldXJpc3RpYxIOCgZidW5kbGUYASABKAkSDQoFY2hhaW4YAiABKAkSFAoMbG9zc19oZXNzaWFuGAMgASgJEg0KBXJlbHVzGAQgASgNEhcKD3NoaWZ0X2ludmFyaWFudBgFIAEoCCKCAgoNU3RydWN0dXJlVGFzaxINCgVsYXllchgBIAEoCRINCgVleGFjdBgCIAEoCRIsCgdmYWN0b3JzGAMgAygLMhsua3JvbmxlbnMudjEuS3JvbmVja2VyRWlnZW4SKwoGYmxvY2tzGAQgAygLMhsua3JvbmxlbnMudjEuS3JvbmVja2VyQmxvY2sSKQoFcGFpcnMYBSADKAsyGi5rcm9ubGVucy52MS5Lcm9uZWNrZXJQYWlyEg8KB2NsYXNzZXMYBiABKA0SCwoDdG9wGAcgASgNEi8KCWhldXJpc3RpYxgIIAEoCzIcLmtyb25sZW5zLnYxLk91dHB1dEhldXJpc3RpYyJgCgxFdmFsdWF0ZVRhc2sSDQoFbW9kZWwYASABKAwSIgoFZmVlZHMYAiADKAsyEy5rcm9ubGVucy52MS5UZW5zb3ISDQoFZmV0Y2gYAyADKAkSDgoGZm9sZGVyGAQgASgJIiEKEERlc2NyaWJlRGF0YVRhc2sSDQoFcGF0aHMYASADKAkiPAoLQXJ0aWZhY3RSZWYSDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoCRITCgtieXRlX2xlbmd0aBgDIAEoBCJBCglWYWx1ZVR5cGUSDAoEbmFtZRgBIAEoCRImCgR0eXBlGAIgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUivQIKClRhc2tSZXN1bHQSDwoHdGFza19pZBgBIAEoCRIrCglhcnRpZmFjdHMYAiADKAsyGC5rcm9ubGVucy52MS5BcnRpZmFjdFJlZhIkCgd0ZW5zb3JzGAMgAygLMhMua3JvbmxlbnMudjEuVGVuc29yEiUKBXR5cGVzGAQgAygLMhYua3JvbmxlbnMudjEuVmFsdWVUeXBlEiYKBmFycmF5cxgFIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRISCgplbGFwc2VkX21zGAYgASgBEjcKCGhhcmR3YXJlGAcgAygLMiUua3JvbmxlbnMudjEuVGFza1Jlc3VsdC5IYXJkd2FyZUVudHJ5Gi8KDUhhcmR3YXJlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJGCghQcm9ncmVzcxIPCgd0YXNrX2lkGAEgASgJEgwKBGRvbmUYAiABKAQSDQoFdG90YWwYAyABKAQSDAoEd2hhdBgEIAEoCSLfAQoLRXJyb3JSZXBvcnQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBINCgVzdGFjaxgEIAEoCRI2CgdkZXRhaWxzGAUgAygLMiUua3JvbmxlbnMudjEuRXJyb3JSZXBvcnQuRGV0YWlsc0VudHJ5EicKBWNhdXNlGAYgASgLMhgua3JvbmxlbnMudjEuRXJyb3JSZXBvcnQaLgoMRGV0YWlsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw", [file_kronlens_v1_program, file_kronlens_v1_tensor]);
 
 /**
  * @generated from message kronlens.v1.Task
@@ -418,35 +418,6 @@ export const KroneckerPairSchema: GenMessage<KroneckerPair> = /*@__PURE__*/
   messageDesc(file_kronlens_v1_task, 8);
 
 /**
- * scale * (symmetric tensor of a bundle).
- *
- * @generated from message kronlens.v1.DenseBlock
- */
-export type DenseBlock = Message<"kronlens.v1.DenseBlock"> & {
-  /**
-   * @generated from field: string bundle = 1;
-   */
-  bundle: string;
-
-  /**
-   * @generated from field: string tensor = 2;
-   */
-  tensor: string;
-
-  /**
-   * @generated from field: double scale = 3;
-   */
-  scale: number;
-};
-
-/**
- * Describes the message kronlens.v1.DenseBlock.
- * Use `create(DenseBlockSchema)` to create a new message.
- */
-export const DenseBlockSchema: GenMessage<DenseBlock> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 9);
-
-/**
  * What the weights behind a layer say of its output Hessian; matrices of a tensor bundle.
  *
  * @generated from message kronlens.v1.OutputHeuristic
@@ -491,7 +462,7 @@ export type OutputHeuristic = Message<"kronlens.v1.OutputHeuristic"> & {
  * Use `create(OutputHeuristicSchema)` to create a new message.
  */
 export const OutputHeuristicSchema: GenMessage<OutputHeuristic> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 10);
+  messageDesc(file_kronlens_v1_task, 9);
 
 /**
  * Compares the exact block H of one layer with its Kronecker product K, block-diagonal over groups.
@@ -533,31 +504,24 @@ export type StructureTask = Message<"kronlens.v1.StructureTask"> & {
   pairs: KroneckerPair[];
 
   /**
-   * H itself, [d, d]; absent where it is too large to be formed.
-   *
-   * @generated from field: kronlens.v1.DenseBlock dense = 6;
-   */
-  dense?: DenseBlock | undefined;
-
-  /**
    * One more than the rank of the loss's Hessian in the logits, which is the expected number of
    * outliers: the classes of cross-entropy, 2 for one logit, outputs + 1 for the squared error.
    *
-   * @generated from field: uint32 classes = 7;
+   * @generated from field: uint32 classes = 6;
    */
   classes: number;
 
   /**
    * Eigenpairs of H that are looked at; fewer where the bundle holds fewer.
    *
-   * @generated from field: uint32 top = 8;
+   * @generated from field: uint32 top = 7;
    */
   top: number;
 
   /**
    * Absent where no chain of linear layers leads to the logits.
    *
-   * @generated from field: kronlens.v1.OutputHeuristic heuristic = 9;
+   * @generated from field: kronlens.v1.OutputHeuristic heuristic = 8;
    */
   heuristic?: OutputHeuristic | undefined;
 };
@@ -567,7 +531,7 @@ export type StructureTask = Message<"kronlens.v1.StructureTask"> & {
  * Use `create(StructureTaskSchema)` to create a new message.
  */
 export const StructureTaskSchema: GenMessage<StructureTask> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 11);
+  messageDesc(file_kronlens_v1_task, 10);
 
 /**
  * Executes an ONNX model once on given tensors: how the coordinator learns shapes and constants.
@@ -605,7 +569,7 @@ export type EvaluateTask = Message<"kronlens.v1.EvaluateTask"> & {
  * Use `create(EvaluateTaskSchema)` to create a new message.
  */
 export const EvaluateTaskSchema: GenMessage<EvaluateTask> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 12);
+  messageDesc(file_kronlens_v1_task, 11);
 
 /**
  * Opens data files and says what is in them.
@@ -624,7 +588,7 @@ export type DescribeDataTask = Message<"kronlens.v1.DescribeDataTask"> & {
  * Use `create(DescribeDataTaskSchema)` to create a new message.
  */
 export const DescribeDataTaskSchema: GenMessage<DescribeDataTask> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 13);
+  messageDesc(file_kronlens_v1_task, 12);
 
 /**
  * @generated from message kronlens.v1.ArtifactRef
@@ -651,7 +615,7 @@ export type ArtifactRef = Message<"kronlens.v1.ArtifactRef"> & {
  * Use `create(ArtifactRefSchema)` to create a new message.
  */
 export const ArtifactRefSchema: GenMessage<ArtifactRef> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 14);
+  messageDesc(file_kronlens_v1_task, 13);
 
 /**
  * @generated from message kronlens.v1.ValueType
@@ -673,7 +637,7 @@ export type ValueType = Message<"kronlens.v1.ValueType"> & {
  * Use `create(ValueTypeSchema)` to create a new message.
  */
 export const ValueTypeSchema: GenMessage<ValueType> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 15);
+  messageDesc(file_kronlens_v1_task, 14);
 
 /**
  * @generated from message kronlens.v1.TaskResult
@@ -726,7 +690,7 @@ export type TaskResult = Message<"kronlens.v1.TaskResult"> & {
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema: GenMessage<TaskResult> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 16);
+  messageDesc(file_kronlens_v1_task, 15);
 
 /**
  * @generated from message kronlens.v1.Progress
@@ -758,7 +722,7 @@ export type Progress = Message<"kronlens.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 17);
+  messageDesc(file_kronlens_v1_task, 16);
 
 /**
  * The wire form of an error.
@@ -806,5 +770,5 @@ export type ErrorReport = Message<"kronlens.v1.ErrorReport"> & {
  * Use `create(ErrorReportSchema)` to create a new message.
  */
 export const ErrorReportSchema: GenMessage<ErrorReport> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 18);
+  messageDesc(file_kronlens_v1_task, 17);
 
