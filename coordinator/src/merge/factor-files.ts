@@ -37,7 +37,8 @@ export function operatorName(groups: number, group: number, operator: string): s
   return groups === 1 ? operator : `g${group}.${operator}`;
 }
 
-function facts({ layer, options }: LayerFiles, group?: number): Record<string, string> {
+/** Schema metadata of a layer's files. @param group where the file is of one group */
+export function layerFacts({ layer, options }: LayerFiles, group?: number): Record<string, string> {
   return {
     op: layer.op,
     positions: String(layer.positions),
@@ -53,11 +54,18 @@ function words({ layer, options }: LayerFiles, kind: FactorKind) {
   return factorWords(kind, options, layer.positions, joint);
 }
 
-async function write(files: LayerFiles, subfolder: string, name: string, matrix: MatrixFile) {
+/** Writes a matrix file of the layer. @throws DiskFullError */
+export async function writeMatrix(
+  files: LayerFiles,
+  subfolder: string,
+  name: string,
+  matrix: MatrixFile,
+): Promise<void> {
   await writeFileAtomic(join(files.folder, subfolder, name), encodeMatrixFile(matrix));
 }
 
-function matrixOf(tensor: BundleTensor) {
+/** A tensor as a matrix: symmetric ones in full, a vector as one row. */
+export function matrixOf(tensor: BundleTensor) {
   const [rows = 1, columns] = tensor.shape;
   if (columns === undefined) return { rows: 1, columns: rows, values: tensor.values };
   const values = tensor.symmetric ? unpackSymmetric(tensor.values, rows) : tensor.values;
@@ -69,11 +77,11 @@ export async function writeFactorFiles(files: LayerFiles, factors: LayerFactors)
   const { layer, stem } = files;
   for (const [group, blocks] of factors.groups.entries()) {
     for (const kind of ['input', 'output', 'mean'] as const) {
-      await write(files, 'factors', matrixFileName(stem, layer.groups, group, kind), {
+      await writeMatrix(files, 'factors', matrixFileName(stem, layer.groups, group, kind), {
         layer: layer.name,
         ...words(files, kind),
         ...matrixOf(blocks[kind]),
-        metadata: facts(files, group),
+        metadata: layerFacts(files, group),
       });
     }
   }
@@ -88,14 +96,14 @@ export async function writeEigenvectors(
 ): Promise<void> {
   const { layer, stem } = files;
   const { what, normalisation } = words(files, operator);
-  await write(files, 'eigenvectors', matrixFileName(stem, layer.groups, group, operator), {
+  await writeMatrix(files, 'eigenvectors', matrixFileName(stem, layer.groups, group, operator), {
     layer: layer.name,
     what: `eigenvectors of the ${what}, one a row, largest eigenvalue first`,
     normalisation: `unit length; the component of largest magnitude is positive; the matrix: ${normalisation}`,
     rows: values.length,
     columns: values.length,
     values: vectors,
-    metadata: facts(files, group),
+    metadata: layerFacts(files, group),
   });
 }
 
@@ -107,7 +115,7 @@ export async function writeExactEigenvectors(
   vectors: Float64Array,
 ): Promise<void> {
   const { layer, stem } = files;
-  await write(files, 'eigenvectors', `${stem}.${operator}.arrow`, {
+  await writeMatrix(files, 'eigenvectors', `${stem}.${operator}.arrow`, {
     layer: layer.name,
     what: `eigenvectors of the layer's exact block (${operator}), one a row, largest eigenvalue first`,
     normalisation:
@@ -115,6 +123,6 @@ export async function writeExactEigenvectors(
     rows: count,
     columns: count === 0 ? 0 : vectors.length / count,
     values: vectors,
-    metadata: facts(files),
+    metadata: layerFacts(files),
   });
 }

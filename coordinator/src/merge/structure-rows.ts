@@ -1,0 +1,87 @@
+// From the measures of a layer's structure task to rows of structure.arrow, and what to say where one is undefined.
+import { type BundleTensor, KronlensError, type StructureRow } from '@kronlens/proto';
+import { operatorName } from './factor-files.js';
+
+/** What a structure task found, by tensor name; scalars are [1], or [0] where they are not defined. */
+export type StructureBundle = ReadonlyMap<string, BundleTensor>;
+
+/** The layer that a bundle is about. */
+export interface MeasuredLayer {
+  readonly name: string;
+  readonly groups: number;
+  /** The exact block's name in spectra.arrow: `ggn`, `hessian`, ... */
+  readonly operator: string;
+}
+
+/** Measures with a value for every k = 1, 2, ...; in the order of the rows. */
+const BY_K = ['eigenspace_overlap', 'eigenvalue_ratio', 'matricised_rank_ratio'] as const;
+
+/** Single numbers; in the order of the rows. */
+const SCALARS = ['norm_frobenius_kronecker', 'trace_kronecker', 'heuristic_overlap'] as const;
+
+/**
+ * Rows of structure.arrow. `k` of `eigenspace_overlap` is the dimension, of `eigenvalue_ratio` and
+ * `matricised_rank_ratio` the eigenvector, from 1. `outlier_position_<operator>` and
+ * `outlier_ratio_<operator>` are of the operator of that name in spectra.arrow. A measure that is not
+ * defined has no row.
+ */
+export function structureRows(layer: MeasuredLayer, bundle: StructureBundle): StructureRow[] {
+  const rows = (measure: string, tensor: string, byK: boolean): StructureRow[] =>
+    Array.from(bundle.get(tensor)?.values ?? [], (value, index) => ({
+      layer: layer.name,
+      measure,
+      k: byK ? index + 1 : null,
+      value,
+    }));
+  const outliers = (operator: string, prefix: string): StructureRow[] => [
+    ...rows(`outlier_position_${operator}`, `${prefix}outlier_position`, false),
+    ...rows(`outlier_ratio_${operator}`, `${prefix}outlier_ratio`, false),
+  ];
+  const ofOutputs = Array.from({ length: layer.groups }, (_, group) =>
+    outliers(operatorName(layer.groups, group, 'output'), `g${group}.`),
+  );
+  return [
+    ...BY_K.flatMap((measure) => rows(measure, measure, true)),
+    ...ofOutputs.flat(),
+    ...outliers(layer.operator, ''),
+    ...SCALARS.flatMap((measure) => rows(measure, measure, false)),
+  ];
+}
+
+/**
+ * One sentence for each reason why measures of the layer are missing or end early, for people.
+ * @param top eigenpairs that were asked for
+ */
+export function structureNotes(
+  layer: MeasuredLayer,
+  bundle: StructureBundle,
+  top: number,
+): readonly string[] {
+  const count = (name: string): number | undefined => bundle.get(name)?.values[0];
+  const [exact, kronecker] = [count('rank'), count('rank_kronecker')];
+  const pairs = bundle.get('eigenvalues_kronecker')?.values.length ?? 0;
+  const most = Math.min(top, pairs);
+  const notes: string[] = [];
+  const say = (what: string, rank: number | undefined, missing: string): void => {
+    if (rank === undefined || rank >= most) return;
+    notes.push(
+      rank === 0
+        ? `layer '${layer.name}': ${what} is zero, so ${missing} are not defined`
+        : `layer '${layer.name}': only ${rank} of the ${most} eigenvalues of ${what} can be told from zero, so ${missing} end at k = ${rank}`,
+    );
+  };
+  say(`its exact block (${layer.operator})`, exact, 'measures of its eigenvectors');
+  say('the Kronecker product of its factors', kronecker, 'eigenspace overlaps');
+  return notes;
+}
+
+/** The matrix of that name. @throws KronlensError when the bundle lacks it */
+export function structureMatrix(bundle: StructureBundle, name: string): BundleTensor {
+  const tensor = bundle.get(name);
+  if (tensor === undefined)
+    throw new KronlensError(
+      'bad-task-result',
+      `the structure of a layer lacks '${name}'; coordinator and worker do not fit together`,
+    );
+  return tensor;
+}
