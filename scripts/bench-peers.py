@@ -4,7 +4,10 @@
 
 Takes those of backpack-for-pytorch, curvlinops-for-pytorch and asdl (asdfghjkl) that are installed,
 beside a plain forward and backward pass. Prints one JSON object a line:
-    {"network": "lenet", "method": "exact", "who": "BackPACK KFLR", "minMs": 199.1, "medianMs": 204.7}
+    {"network": "lenet", "method": "exact", "who": "BackPACK KFLR",
+     "minMs": 199.1, "medianMs": 204.7, "cpuMs": 391.0}
+cpuMs is the least processor time of a run, all threads together, which other work on the machine
+changes little.
 Samples, batch and networks are those of scripts/bench-models.js; the weights are PyTorch's own.
 """
 
@@ -131,13 +134,14 @@ PEERS = {"torch": plain, "backpack": backpack, "curvlinops": curvlinops, "asdl":
 
 
 def timed(run, runs):
-    """Milliseconds of each run, after one that is not counted."""
+    """Pairs of elapsed and processor milliseconds of each run, after one that is not counted."""
     run()
     times = []
     for _ in range(runs):
-        start = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
         run()
-        times.append((time.perf_counter() - start) * 1e3)
+        elapsed = time.perf_counter() - start
+        times.append((elapsed * 1e3, (time.process_time() - busy) * 1e3))
     return times
 
 
@@ -154,8 +158,9 @@ def report(network, method, who, times):
         "network": network,
         "method": method,
         "who": who,
-        "minMs": min(times),
-        "medianMs": statistics.median(times),
+        "minMs": min(elapsed for elapsed, _ in times),
+        "medianMs": statistics.median(elapsed for elapsed, _ in times),
+        "cpuMs": min(busy for _, busy in times),
     }
     print(json.dumps(line), flush=True)
 

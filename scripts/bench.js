@@ -65,7 +65,8 @@ function analysis(paths, method) {
 }
 
 /**
- * Milliseconds of a pass over the data: tasks, float64 sums, merge.
+ * Milliseconds of a pass over the data: tasks, float64 sums, merge. `cpuMs` is the least processor
+ * time, all threads together, which other work on the machine changes little.
  * @param store folder for artifacts, flushed to the disk; undefined keeps them in memory
  */
 async function timeFactors(name, method, paths, store) {
@@ -77,17 +78,27 @@ async function timeFactors(name, method, paths, store) {
     const plan = await planFactors(model, layers, factorOptions, run);
     const stage = { plan, arrays: data.arrays, samples: SAMPLES, shard: SAMPLES / parallel };
     const times = [];
+    const busy = [];
     for (let seed = 0; seed <= runs; seed++) {
       // Another seed makes other tasks, so that no recorded result answers for the work.
       const start = performance.now();
+      const before = process.cpuUsage();
       const progress = new StageProgress(silent, name, SAMPLES, 'samples');
       await runFactorStage(engine, { ...stage, seed }, progress, () => {});
-      if (seed > 0) times.push(performance.now() - start);
+      const { user, system } = process.cpuUsage(before);
+      if (seed === 0) continue;
+      times.push(performance.now() - start);
+      busy.push((user + system) / 1e3);
     }
     let gflop = 0;
     for (const { full } of plan.programs)
       gflop += (await programGflop(full, engine.evaluator)) * (SAMPLES / BATCH);
-    return { minMs: Math.min(...times), medianMs: median(times), gflop };
+    return {
+      minMs: Math.min(...times),
+      medianMs: median(times),
+      cpuMs: Math.min(...busy),
+      gflop,
+    };
   } finally {
     await engine.close();
   }
@@ -119,17 +130,19 @@ function print(report) {
   for (const name of Object.keys(NETWORKS)) {
     for (const method of Object.keys(METHODS)) {
       const title = `${NETWORKS[name].title}, ${METHODS[method]}, N = ${SAMPLES}, batch ${BATCH}`;
-      console.log(`\n${title}\n${' '.repeat(28)}   min ms  median`);
+      console.log(`\n${title}\n${' '.repeat(28)}   min ms   median  cpu ms`);
       const both = results.filter((each) => each.network === name && each.method === method);
-      for (const { who, minMs, medianMs, gflop } of both) {
+      const row = ({ who, minMs, medianMs, cpuMs }, detail) =>
+        console.log(`${who.padEnd(28)}${ms(minMs)}${ms(medianMs)}${ms(cpuMs)}   ${detail}`);
+      for (const each of both) {
+        const { minMs, gflop } = each;
         const share = `${((100 * gflop) / (minMs / 1e3) / gemm.all).toFixed(0)}%`;
-        const detail = `${gflop.toFixed(1)} GFLOP, ${share} of the GEMM rate`;
-        console.log(`${who.padEnd(28)}${ms(minMs)}${ms(medianMs)}   ${detail}`);
+        row(each, `${gflop.toFixed(1)} GFLOP, ${share} of the GEMM rate`);
       }
       const [ours] = both;
       for (const peer of peers.filter((each) => each.network === name && each.method === method)) {
-        const ratio = `${(peer.minMs / ours.minMs).toFixed(1)} times ours`;
-        console.log(`${peer.who.padEnd(28)}${ms(peer.minMs)}${ms(peer.medianMs)}   ${ratio}`);
+        const [elapsed, busy] = [peer.minMs / ours.minMs, peer.cpuMs / ours.cpuMs];
+        row(peer, `${elapsed.toFixed(1)} times ours, ${busy.toFixed(1)} in processor time`);
       }
     }
   }
