@@ -77,7 +77,7 @@ function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void 
   if (fold === undefined) {
     const input = emitSum(
       b,
-      unfolded().map((x) => emitGram(b, x)),
+      unfolded().map((x) => emitGram(b, x, 'upper')),
     );
     outputs.addGroups(stem, layer, 'input', input, [n, n], 1);
   } else {
@@ -94,7 +94,7 @@ function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void 
   outputs.addGroups(stem, layer, 'mean', emitSum(b, means), [n], 1 / shares);
   const output = emitSum(
     b,
-    layerCotangents(context, layer, columns).map((g) => emitGram(b, g)),
+    layerCotangents(context, layer, columns).map((g) => emitGram(b, g, 'upper')),
   );
   outputs.addGroups(stem, layer, 'output', output, [layer.outDim, layer.outDim], 1 / shares);
   if (options.exact !== undefined) emitExactSums(context, layer, stem, options.exact);

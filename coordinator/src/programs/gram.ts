@@ -1,32 +1,30 @@
 // Sums over samples and positions: Gram matrices and means of a batch of matrices.
 import { type GraphBuilder, int, ints } from '../graph/index.js';
 import { layoutOf, type MatrixBatch } from './layer-inputs.js';
+import { emitMatrixGram, type GramPart } from './matrix-gram.js';
 
 /**
  * sum over samples and positions of x x^T, per group.
+ * @param part `upper` may leave zeros below the diagonal
  * @returns [groups, features, features]
  */
-export function emitGram(b: GraphBuilder, x: MatrixBatch): string {
+export function emitGram(b: GraphBuilder, x: MatrixBatch, part: GramPart = 'full'): string {
   const { batch, groups, features, positions } = x;
-  if (x.layout === 'rows') {
-    const rows = b.reshape(x.value, [batch * positions, features]);
-    return b.reshape(emitRowGram(b, rows), [1, features, features]);
-  }
+  const ofMatrix = (value: string, axis: 0 | 1) => {
+    const length = batch * positions;
+    const matrix = b.reshape(value, axis === 1 ? [length, features] : [features, length]);
+    const gram = emitMatrixGram(b, { value: matrix, axis, features, length }, part);
+    return b.reshape(gram, [1, features, features]);
+  };
+  if (x.layout === 'rows') return ofMatrix(x.value, 1);
   if (x.layout === 'features') {
     if (groups > 1) {
       const transposed = b.emit('Transpose', [x.value], { perm: ints([0, 2, 1]) });
       return b.emit('MatMul', [x.value, transposed]);
     }
-    const rows = b.reshape(x.value, [features, batch * positions]);
-    return b.reshape(b.emit('Gemm', [rows, rows], { transB: int(1) }), [1, features, features]);
+    return ofMatrix(x.value, 0);
   }
-  if (positions === 1 && groups === 1) {
-    return b.reshape(emitRowGram(b, b.reshape(x.value, [batch, features])), [
-      1,
-      features,
-      features,
-    ]);
-  }
+  if (positions === 1 && groups === 1) return ofMatrix(x.value, 1);
   if (features <= positions) {
     // One small product a sample, then a sum: as fast as ONNX Runtime gets on many positions.
     const transposed = b.emit('Transpose', [x.value], { perm: ints([0, 1, 3, 2]) });
@@ -38,19 +36,8 @@ export function emitGram(b: GraphBuilder, x: MatrixBatch): string {
     batch * positions,
     features,
   ]);
-  if (groups === 1) {
-    return b.reshape(emitRowGram(b, b.reshape(gathered, [batch * positions, features])), [
-      1,
-      features,
-      features,
-    ]);
-  }
+  if (groups === 1) return ofMatrix(gathered, 1);
   return b.emit('MatMul', [b.emit('Transpose', [gathered], { perm: ints([0, 2, 1]) }), gathered]);
-}
-
-/** R^T R of rows [r, n]. */
-function emitRowGram(b: GraphBuilder, rows: string): string {
-  return b.emit('Gemm', [rows, rows], { transA: int(1) });
 }
 
 /** sum over samples and positions of x: [groups, features]. */

@@ -3,7 +3,6 @@ import {
   at,
   elementCount,
   type GraphBuilder,
-  int,
   ints,
   type Node,
   type ShapedGraph,
@@ -11,6 +10,7 @@ import {
 } from '../graph/index.js';
 import { windowGeometry } from '../graph/window.js';
 import type { Layer } from '../layers/index.js';
+import { emitMatrixGram } from './matrix-gram.js';
 
 /**
  * Terminology. D = channels of a group * input positions is the length of a map. The *spatial Gram*
@@ -111,7 +111,7 @@ function* indices(shape: readonly number[]): Generator<readonly number[]> {
 /**
  * sum over samples of v v^T.
  * @param x the input maps [B, channels, ...spatial]
- * @returns [groups, D, D]
+ * @returns [groups, D, D], of which the upper triangle counts
  */
 export function emitSpatialGram(
   b: GraphBuilder,
@@ -123,7 +123,8 @@ export function emitSpatialGram(
   const shape = [groups, mapLength, mapLength];
   if (groups === 1) {
     const rows = b.reshape(x, [batch, mapLength]);
-    return b.reshape(b.emit('Gemm', [rows, rows], { transA: int(1) }), shape);
+    const matrix = { value: rows, axis: 1, features: mapLength, length: batch } as const;
+    return b.reshape(emitMatrixGram(b, matrix, 'upper'), shape);
   }
   const rows = b.emit('Transpose', [b.reshape(x, [batch, groups, mapLength])], {
     perm: ints([1, 0, 2]),
