@@ -65,8 +65,10 @@ export class GraphBuilder {
 
   /** Adds a constant and returns its name. */
   constant(tensor: Tensor): string {
-    const key = `const ${tensor.dtype} ${tensor.shape.join(',')} ${Buffer.from(tensor.bytes).toString('base64')}`;
     const shared = tensor.bytes.byteLength <= 4096;
+    const key = shared
+      ? `const ${tensor.dtype} ${tensor.shape.join(',')} ${Buffer.from(tensor.bytes).toString('base64')}`
+      : '';
     const known = shared ? this.#byKey.get(key) : undefined;
     if (known !== undefined) return known[0] as string;
     const name = this.#fresh('const');

@@ -1,6 +1,7 @@
 // Programs: differentiated ONNX models that workers run over data, by name.
 export type { BuiltProgram, ProgramPair } from './built-program.js';
 export type { DataRun } from './choose-batch.js';
+export type { KroneckerBasis } from './ekfac.js';
 export { blockDim, type ExactSums, type FactorOptions, factorInputDim } from './factor-options.js';
 export { checkLoss, defaultLoss, type Logits } from './logits.js';
 export type { ColumnKind, LossName } from './loss.js';
@@ -13,5 +14,6 @@ export {
   openModel,
 } from './open-model.js';
 export { type CurvaturePlan, planCurvature } from './plan-curvature.js';
+export { type EkfacPlan, planEkfac } from './plan-ekfac.js';
 export { type FactorPlan, planFactors, planMeanGram } from './plan-factors.js';
 export { foldSpatialGram, type SpatialFold } from './spatial-gram.js';
