@@ -4,7 +4,7 @@ import type { Layer } from '../layers/index.js';
 import type { LayerSummary } from '../report/summary.js';
 import { alignment, type Eigenpairs, spectralRatio, topEigenvector } from './eigenpairs.js';
 import { operatorName } from './factor-files.js';
-import { kroneckerSpectrum } from './kronecker-spectrum.js';
+import { type FactorSpectra, kroneckerSpectrum } from './kronecker-spectrum.js';
 
 /** The eigenvalues found of a layer's exact block, largest first. */
 export interface ExactSpectrum {
@@ -66,6 +66,11 @@ export class LayerSpectra {
     this.#exact = exact;
   }
 
+  /** Rows of structure.arrow that a structure task found. */
+  addRows(rows: readonly StructureRow[]): void {
+    this.#measures.push(...rows);
+  }
+
   /** A measure of structure.arrow that is not about the factors alone; null is left out. */
   addMeasure(measure: string, value: number | null, k: number | null = null): void {
     if (value !== null) this.#measures.push({ layer: this.layer.name, measure, k, value });
@@ -96,13 +101,17 @@ export class LayerSpectra {
     );
   }
 
-  /** The largest eigenvalues of E[M] (x) E[x x^T]; none before both factors are decomposed. */
-  #kronecker(top: number): readonly number[] {
+  /** Eigenvalues of both factors of every group; undefined before all are decomposed. */
+  get factorSpectra(): readonly FactorSpectra[] | undefined {
     const blocks = this.#blocks.flatMap(({ input, output }) =>
       input && output ? [{ input, output }] : [],
     );
-    if (blocks.length < this.#blocks.length) return [];
-    return kroneckerSpectrum(blocks, top).map(({ value }) => value);
+    return blocks.length < this.#blocks.length ? undefined : blocks;
+  }
+
+  /** The largest eigenvalues of E[M] (x) E[x x^T]; none before both factors are decomposed. */
+  #kronecker(top: number): readonly number[] {
+    return kroneckerSpectrum(this.factorSpectra ?? [], top).map(({ value }) => value);
   }
 
   /**

@@ -40,8 +40,8 @@ function eigenTask({ bundle, tensor, layer }: EigenJob): Task {
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'eigen', value } });
 }
 
-async function readEigenpairs(engine: Engine, result: TaskResult): Promise<Eigenpairs> {
-  const bundle = decodeBundle(await engine.store.get(artifactOf(result, 'eigen')));
+async function readEigenpairs(engine: Engine, id: string): Promise<Eigenpairs> {
+  const bundle = decodeBundle(await engine.store.get(id));
   const values = bundle.get('eigenvalues')?.values;
   const vectors = bundle.get('eigenvectors')?.values;
   if (values === undefined || vectors === undefined)
@@ -51,7 +51,7 @@ async function readEigenpairs(engine: Engine, result: TaskResult): Promise<Eigen
 
 /**
  * Decomposes all matrices.
- * @param handle gets each result; only one is in memory at a time
+ * @param handle gets each result and the content id of its bundle; only one is in memory at a time
  * @param seen is told of every result, recorded ones included
  */
 export async function runEigenStage(
@@ -59,14 +59,17 @@ export async function runEigenStage(
   jobs: readonly EigenJob[],
   progress: StageProgress,
   seen: (result: TaskResult) => void,
-  handle: (job: EigenJob, pairs: Eigenpairs) => Promise<void>,
+  handle: (job: EigenJob, pairs: Eigenpairs, bundle: string) => Promise<void>,
 ): Promise<void> {
   await runTasks(
     engine,
     {
       jobs: [...jobs].sort((a, b) => b.size - a.size),
       task: eigenTask,
-      handle: async (job, result) => handle(job, await readEigenpairs(engine, result)),
+      handle: async (job, result) => {
+        const id = artifactOf(result, 'eigen');
+        await handle(job, await readEigenpairs(engine, id), id);
+      },
     },
     progress,
     seen,

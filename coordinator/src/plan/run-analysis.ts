@@ -107,6 +107,10 @@ async function runStages(
     await during('curvature', writer.blocks, 'layers', (shown) =>
       writer.writeCurvature(shown, seen),
     );
+  if (writer.structures > 0)
+    await during('structure', writer.structures, 'layers', (shown) =>
+      writer.writeStructure(shown, seen),
+    );
   await writer.writeTables();
   return await keeper.finish(writer.findings());
 }
@@ -136,5 +140,6 @@ export function summaryOf(record: RunRecord, out: string): RunSummary {
     layers: record.layers,
     skipped: record.skipped,
     warnings: record.warnings,
+    notes: record.notes,
   };
 }

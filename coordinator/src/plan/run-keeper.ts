@@ -9,9 +9,9 @@ import type { RunClock } from './run-clock.js';
 import { RECORD_FORMAT, type RunRecord, writeRecord } from './run-record.js';
 
 /** What a run finds out, beside its files. */
-export type Findings = Pick<RunRecord, 'loss' | 'accuracy' | 'layers'>;
+export type Findings = Pick<RunRecord, 'loss' | 'accuracy' | 'layers' | 'notes'>;
 
-const NOTHING: Findings = { loss: null, accuracy: null, layers: [] };
+const NOTHING: Findings = { loss: null, accuracy: null, layers: [], notes: [] };
 
 /** Writes the record of one run as it goes along. */
 export class RunKeeper {

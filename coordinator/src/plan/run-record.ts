@@ -70,6 +70,8 @@ export interface RunRecord extends RunIdentity {
   readonly loss: number | null;
   readonly accuracy: number | null;
   readonly layers: readonly LayerSummary[];
+  /** Why measures of a layer are missing or end early. */
+  readonly notes: readonly string[];
   /** The only part that differs between equal runs. */
   readonly timings: {
     readonly started: string;

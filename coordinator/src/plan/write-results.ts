@@ -28,6 +28,8 @@ import {
 import { LayerSpectra } from '../merge/layer-spectra.js';
 import { layerRows } from '../merge/layer-table.js';
 import { evaluateMeanGrams } from '../merge/mean-gram.js';
+import { writeStructureFiles } from '../merge/structure-files.js';
+import { structureNotes, structureRows } from '../merge/structure-rows.js';
 import { type FactorPlan, planMeanGram } from '../programs/index.js';
 import { type CurvatureJob, runCurvatureStage } from './curvature-stage.js';
 import { type EigenJob, runEigenStage } from './eigen-stage.js';
@@ -36,6 +38,7 @@ import type { MergedSums } from './factor-stage.js';
 import type { AnalysisOptions } from './options.js';
 import type { PreparedRun } from './prepare-run.js';
 import type { StageProgress } from './stage-progress.js';
+import { runStructureStage, type StructureJob } from './structure-stage.js';
 
 /** The exact block's name in spectra.arrow and in file names. */
 function exactOperator({ curvature }: AnalysisOptions): string {
@@ -46,6 +49,10 @@ function exactOperator({ curvature }: AnalysisOptions): string {
 interface LayerWork {
   readonly files: LayerFiles;
   readonly spectra: LayerSpectra;
+  /** Content ids: of the factors, of the eigenpairs by operator and group, of the exact eigenpairs. */
+  factors?: string;
+  readonly eigenpairs: Map<string, string>;
+  exact?: string;
 }
 
 export class ResultWriter {
@@ -56,6 +63,7 @@ export class ResultWriter {
   readonly #work = new Map<string, LayerWork>();
   readonly #jobs: EigenJob[] = [];
   readonly #blocks: CurvatureJob[] = [];
+  readonly #notes: string[] = [];
   #loss: number | null = null;
   #accuracy: number | null = null;
 
@@ -99,13 +107,18 @@ export class ResultWriter {
         ? await planMeanGram(model, layer, options)
         : undefined;
     const means = factors.groups.map(({ mean }) => (gram === undefined ? mean.values : undefined));
-    this.#work.set(layer.name, { files, spectra: new LayerSpectra(layer, means) });
+    this.#work.set(layer.name, {
+      files,
+      spectra: new LayerSpectra(layer, means),
+      eigenpairs: new Map(),
+    });
     if (!eigen && !structure && !exact) return;
     const meanGrams =
       gram === undefined
         ? []
         : await evaluateMeanGrams(gram, factors.meanMaps, this.#engine.evaluator);
     const bundle = await this.#engine.store.put(encodeLayerFactors(factors, meanGrams));
+    this.#workOf(layer.name).factors = bundle;
     for (const [group, { input, output }] of factors.groups.entries()) {
       const add = (operator: EigenJob['operator'], size = 0) => {
         const tensor = factorName(operator, group);
@@ -162,8 +175,9 @@ export class ResultWriter {
     progress: StageProgress,
     seen: (result: TaskResult) => void,
   ): Promise<void> {
-    await runEigenStage(this.#engine, this.#jobs, progress, seen, async (job, pairs) => {
-      const { spectra, files } = this.#workOf(job.layer);
+    await runEigenStage(this.#engine, this.#jobs, progress, seen, async (job, pairs, bundle) => {
+      const work = this.#workOf(job.layer);
+      const { spectra, files } = work;
       const { operator, group } = job;
       switch (operator) {
         case 'ggn_difference':
@@ -172,6 +186,7 @@ export class ResultWriter {
           );
           return;
         case 'ggn': {
+          work.exact = bundle;
           spectra.addExact({ values: pairs.values });
           const count = Math.min(this.#options.top, pairs.values.length);
           const vectors = pairs.vectors.subarray(0, count * pairs.values.length);
@@ -179,6 +194,7 @@ export class ResultWriter {
           return;
         }
         default:
+          work.eigenpairs.set(factorName(operator, group), bundle);
           spectra.add(group, operator, pairs);
           if (operator !== 'mean_gram' && this.#measures('eigen'))
             await writeEigenvectors(files, group, operator, pairs);
@@ -215,6 +231,46 @@ export class ResultWriter {
     );
   }
 
+  /** Layers whose structure can be measured: both factors are decomposed. */
+  get structures(): number {
+    return this.#measures('structure') ? this.#structureJobs().length : 0;
+  }
+
+  #structureJobs(): readonly StructureJob[] {
+    return this.#run.layers.flatMap(({ name }) => {
+      const { spectra, factors, eigenpairs, exact } = this.#workOf(name);
+      const { factorSpectra } = spectra;
+      if (factors === undefined || factorSpectra === undefined) return [];
+      const bundleOf = (operator: string, group: number) =>
+        eigenpairs.get(factorName(operator, group)) ?? '';
+      const groups = factorSpectra.map((values, group) => ({
+        spectra: values,
+        input: bundleOf('input', group),
+        output: bundleOf('output', group),
+      }));
+      return [{ layer: name, factors, groups, exact }];
+    });
+  }
+
+  /** Measures how the exact eigenvectors relate to the factors', and writes the matrices. */
+  async writeStructure(progress: StageProgress, seen: (result: TaskResult) => void): Promise<void> {
+    const { model, factorOptions } = this.#run;
+    const { outputs } = model.logits;
+    const stage = {
+      top: this.#options.top,
+      outliers: factorOptions.loss === 'cross-entropy' ? outputs - 1 : outputs,
+    };
+    const jobs = this.#structureJobs();
+    await runStructureStage(this.#engine, stage, jobs, progress, seen, async (job, bundle) => {
+      const { spectra, files } = this.#workOf(job.layer);
+      const operator = exactOperator(this.#options);
+      const layer = { name: job.layer, groups: files.layer.groups, operator };
+      spectra.addRows(structureRows(layer, bundle));
+      this.#notes.push(...structureNotes(layer, bundle, stage.top));
+      await writeStructureFiles(files, operator, bundle);
+    });
+  }
+
   /** Writes layers.arrow, spectra.arrow and structure.arrow. */
   async writeTables(): Promise<void> {
     const { layers } = this.#run;
@@ -245,6 +301,7 @@ export class ResultWriter {
       loss: this.#loss,
       accuracy: this.#accuracy,
       layers: this.#spectra().map((layer) => layer.summary()),
+      notes: this.#notes,
     };
   }
 }

@@ -65,6 +65,7 @@ test('the summary of a LeNet fits into 100 columns', () => {
       exact: null,
     })),
     skipped: [{ name: 'rnn', reason: 'LSTM is not supported' }],
+    notes: [],
     warnings: ['mind the gap'],
   });
   for (const line of lines) assert.ok(line.length <= 100, `${line.length}: ${line}`);

@@ -34,6 +34,7 @@ export interface RunSummary {
   readonly layers: readonly LayerSummary[];
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
   readonly warnings: readonly string[];
+  readonly notes: readonly string[];
 }
 
 /** `120x256`, or `4x(8x9)` for four blocks of 8 x 9. */
@@ -90,6 +91,7 @@ export function renderSummary(summary: RunSummary): readonly string[] {
     ...textTable(exact ? [...COLUMNS, ...EXACT_COLUMNS] : COLUMNS, rows),
     '',
     ...summary.skipped.map(({ name, reason }) => `skipped ${name}: ${reason}`),
+    ...summary.notes.map((note) => `note: ${note}`),
     ...summary.warnings.map((warning) => `warning: ${warning}`),
     `${summary.model}: ${formatCount(summary.samples)} samples, ${quality.join(', ')}, ` +
       `${formatDuration(summary.elapsedMs)}`,
