@@ -63,7 +63,10 @@ export class PoolThread {
   #running: Running | undefined;
   #crash: unknown;
   #stopping = false;
+  #gone = false;
   #jobs = 0;
+  /** Kept for one user's jobs: not idle even between them. */
+  leased = false;
 
   constructor(host: ThreadHost) {
     this.#host = host;
@@ -80,6 +83,7 @@ export class PoolThread {
     });
     this.#ended = new Promise((resolve) => {
       this.#worker.on('exit', () => {
+        this.#gone = true;
         host.onLost(this);
         const cause = this.#crash;
         this.#settle((running) => running.reject(new ThreadLostError(running.what, cause)));
@@ -91,19 +95,24 @@ export class PoolThread {
   }
 
   get isIdle(): boolean {
-    return this.#running === undefined;
+    return this.#running === undefined && !this.leased;
   }
 
   /**
-   * Does one job; the thread must be idle.
+   * Does one job; the thread must have none.
    * @param what the job in words, for messages: "batches 0 to 7 of factors"
+   * @param transfer memory of the job that moves to the thread
    */
   run(
     name: string,
     job: unknown,
     what: string,
     onProgress: ((done: number) => void) | undefined,
+    transfer: readonly ArrayBuffer[] = [],
   ): { readonly answer: Promise<unknown>; cancel(): void } {
+    if (this.#gone) {
+      return { answer: Promise.reject(new ThreadLostError(what, this.#crash)), cancel: () => {} };
+    }
     this.#jobs += 1;
     const id = this.#jobs;
     const answer = new Promise<unknown>((resolve, reject) => {
@@ -111,7 +120,7 @@ export class PoolThread {
     });
     this.#worker.ref();
     try {
-      this.#say({ kind: 'job', id, name, job });
+      this.#say({ kind: 'job', id, name, job }, transfer);
     } catch (error) {
       this.#settle((running) => running.reject(error));
     }

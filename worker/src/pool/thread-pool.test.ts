@@ -164,3 +164,54 @@ test('an idle pool that nobody closes does not keep the process alive', () => {
   );
   assert.deepEqual([stdout.trim(), status], ['3', 0]);
 });
+
+test("a leased thread does its user's jobs alone until it is given back", () =>
+  withPool(2, async (pool) => {
+    const lease = await pool.lease({ what: 'a lease' });
+    const home = await lease.run('where', 0);
+    const others = await Promise.all(
+      Array.from({ length: 4 }, () => pool.run('where', 1, { what: 'a place' })),
+    );
+    assert.ok(!others.includes(home));
+    assert.equal(await lease.run('where', 0), home);
+    const second = await pool.lease({ what: 'another lease' });
+    const waiting = pool.run('where', 0, { what: 'a place' });
+    lease.release();
+    assert.equal(await waiting, home);
+    second.release();
+  }));
+
+test('jobs of a lease move memory, report progress, fail and are cancelled like others', () =>
+  withPool(1, async (pool) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const lease = await pool.lease({ what: 'the lease', signal });
+    const moved = Float64Array.of(1, 2);
+    assert.deepEqual([...(await lease.run('add', moved, { transfer: [moved.buffer] }))], [3]);
+    assert.equal(moved.length, 0);
+    await assert.rejects(lease.run('fail', 'too odd'), { code: 'odd' });
+    const onProgress = (done: number) => done === 3 && controller.abort();
+    await assert.rejects(lease.run('spin', null, { onProgress }), new CancelledError('the lease'));
+    await assert.rejects(lease.run('add', [1]), new CancelledError('the lease'));
+    const waiting = pool.lease({ what: 'the next lease' });
+    lease.release();
+    const next = await waiting;
+    assert.deepEqual([...(await next.run('add', [4, 5]))], [9]);
+    next.release();
+  }));
+
+test('a lease of a thread that is lost, or of a pool that is closed, says so', async () => {
+  const artifact = async () => new Uint8Array();
+  const pool = new ThreadPool<OddJobs>({ entry, threads: 1, artifact });
+  const lost = await pool.lease({ what: 'the lease' });
+  await assert.rejects(lost.run('die', 'exit'), ThreadLostError);
+  await assert.rejects(lost.run('add', [1]), ThreadLostError);
+  const lease = await pool.lease({ what: 'the second lease' });
+  const waiting = assert.rejects(pool.lease({ what: 'the third' }), CancelledError);
+  const running = assert.rejects(lease.run('spin', null), CancelledError);
+  await pool.close();
+  await Promise.all([running, waiting]);
+  await assert.rejects(lease.run('add', [1]), new CancelledError('the second lease'));
+  lease.release();
+  await assert.rejects(pool.lease({ what: 'the last' }), { code: 'executor-closed' });
+});

@@ -21,6 +21,28 @@ export interface JobOptions {
   readonly affinity?: string;
 }
 
+/** What one job of a lease may say beside what the lease says. */
+export interface LeasedJobOptions {
+  readonly onProgress?: ((done: number) => void) | undefined;
+  /** Memory of the job that moves to the thread instead of being copied. */
+  readonly transfer?: readonly ArrayBuffer[];
+}
+
+/** A thread that does one user's jobs and no others, so that it can keep what they need between them. */
+export interface Lease<K extends JobKinds> {
+  /**
+   * Does a job in the thread, as `ThreadPool.run` does; one at a time.
+   * @throws CancelledError also when the pool is closed
+   */
+  run<Name extends keyof K & string>(
+    name: Name,
+    job: K[Name]['job'],
+    options?: LeasedJobOptions,
+  ): Promise<K[Name]['answer']>;
+  /** Gives the thread back, whatever it still keeps. */
+  release(): void;
+}
+
 interface Waiting {
   start(thread: PoolThread): void;
   refuse(error: unknown): void;
@@ -53,34 +75,64 @@ export class ThreadPool<K extends JobKinds> {
     job: K[Name]['job'],
     options: JobOptions,
   ): Promise<K[Name]['answer']> {
+    const { signal, onProgress } = options;
+    return await this.#onThread(options, (thread) => {
+      const running = thread.run(name, job, options.what, onProgress);
+      return answerUnlessAborted<K[Name]['answer']>(running, signal);
+    });
+  }
+
+  /**
+   * Waits for a thread and keeps it until `release`.
+   * @throws CancelledError when the signal aborts, here and in the lease's jobs
+   */
+  async lease(options: Omit<JobOptions, 'onProgress'>): Promise<Lease<K>> {
+    const { what, signal } = options;
+    const thread = await this.#onThread(options, async (found) => {
+      found.leased = true;
+      return found;
+    });
+    return {
+      run: async (name, job, { onProgress, transfer } = {}) => {
+        if (this.#closed !== undefined || signal?.aborted === true) throw new CancelledError(what);
+        const running = thread.run(name, job, what, onProgress, transfer);
+        return await answerUnlessAborted(running, signal);
+      },
+      release: () => {
+        thread.leased = false;
+        this.#assign();
+      },
+    };
+  }
+
+  /** Waits for a thread and uses it. @throws CancelledError when the signal aborts while it waits */
+  async #onThread<T>(
+    { what, signal, affinity }: JobOptions,
+    use: (thread: PoolThread) => Promise<T>,
+  ): Promise<T> {
     if (this.#closed !== undefined) {
-      throw new KronlensError('executor-closed', `${options.what} was asked of a closed executor`);
+      throw new KronlensError('executor-closed', `${what} was asked of a closed executor`);
     }
-    const { what, signal, affinity, onProgress } = options;
     if (signal?.aborted === true) throw new CancelledError(what);
-    return await new Promise<K[Name]['answer']>((resolve, reject) => {
-      let cancel: () => void;
-      const onAbort = () => cancel();
+    return await new Promise<T>((resolve, reject) => {
+      const leave = () => {
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        reject(new CancelledError(what));
+      };
       const waiting: Waiting = {
         affinity,
         refuse: (error) => {
-          signal?.removeEventListener('abort', onAbort);
+          signal?.removeEventListener('abort', leave);
           reject(error);
         },
         start: (thread) => {
-          const running = thread.run(name, job, what, onProgress);
-          cancel = running.cancel;
-          running.answer.then(resolve, reject).finally(() => {
-            signal?.removeEventListener('abort', onAbort);
-            this.#assign();
-          });
+          signal?.removeEventListener('abort', leave);
+          use(thread)
+            .then(resolve, reject)
+            .finally(() => this.#assign());
         },
       };
-      cancel = () => {
-        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-        waiting.refuse(new CancelledError(what));
-      };
-      signal?.addEventListener('abort', onAbort, { once: true });
+      signal?.addEventListener('abort', leave, { once: true });
       this.#waiting.push(waiting);
       this.#assign();
     });
@@ -128,5 +180,18 @@ export class ThreadPool<K extends JobKinds> {
       process.off('exit', this.#onExit);
     })();
     return this.#closed;
+  }
+}
+
+/** The answer of a running job, which is cancelled when the signal aborts. */
+async function answerUnlessAborted<T>(
+  running: { readonly answer: Promise<unknown>; cancel(): void },
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  signal?.addEventListener('abort', running.cancel, { once: true });
+  try {
+    return (await running.answer) as T;
+  } finally {
+    signal?.removeEventListener('abort', running.cancel);
   }
 }

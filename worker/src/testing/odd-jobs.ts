@@ -5,7 +5,7 @@ import { serveJobs } from '../pool/serve-jobs.js';
 
 export type OddJobs = {
   /** Answers with the sum, in memory that moves. */
-  readonly add: { readonly job: readonly number[]; readonly answer: Float64Array };
+  readonly add: { readonly job: ArrayLike<number>; readonly answer: Float64Array };
   readonly fail: { readonly job: string; readonly answer: never };
   /** Ends the thread: by `process.exit`, or by an error that nobody catches. */
   readonly die: { readonly job: 'exit' | 'throw'; readonly answer: never };
@@ -27,7 +27,7 @@ const here = Math.floor(Math.random() * 2 ** 52);
 serveJobs<OddJobs>(
   {
     async add(job) {
-      const answer = Float64Array.of(job.reduce((sum, value) => sum + value, 0));
+      const answer = Float64Array.of(Array.from(job).reduce((sum, value) => sum + value, 0));
       return { answer, transfer: [answer.buffer] };
     },
     async fail(job) {
