@@ -1,256 +1,150 @@
-# Writes the curvature fixtures: float64 oracles of exact layer blocks and of their structure.
-"""
-coordinator/fixtures/curvature/<case>.json, for the network and data of coordinator/fixtures/factors/<case>:
+"""Makes worker/fixtures/curvature: programs that multiply by an exact curvature block, and its oracle.
 
-    { "samples": N, "loss": "cross-entropy" | "bce" | "mse", "outputs": c,
-      "layers": [{
-        "layer": PyTorch module path, "curvature": "ggn" | "hessian", "bias": "separate" | "joint",
-        "outDim": m, "inDim": n (both of one group; n is one more with the bias), "groups": G,
-        "dimension": d = G*m*n, "trace", "frobenius": norm of H,
-        "eigenvalues": the top 20 of H, "smallest": its last one,
-        "kroneckerEigenvalues": the top 20 of K,
-        "eigenspaceOverlap": [k = 1 .. 20],
-        "eigenvalueRatio": [k = 1 .. 20], Kronecker over exact,
-        "singularValues": [[3 of Mat(h_j)], j = 1 .. 10],
-        "matricisedRankRatio": [j = 1 .. 10], the first singular value of Mat(h_j) [G*m, n],
-        "correspondence": { "input": [G][i < 5][j < 5], "output": alike },
-        "decouplingError": { "spectral", "frobenius" },
-        "outliers": { "count": r, "block": { "ratio", "position" }, "output": [G] of the same },
-        "probes": { "vectors": V [3, G*m, n], "products": H V } }] }
+    python3 scripts/make-curvature-fixtures.py
 
-H is the exact block of the whole weight W [G*m, n] (of [W b] where the bias is `joint`), vec row-major
-in the weight's own order (oracle_curvature.py), cross-group blocks included; the mean over the N
-samples. `ggn` is its Gauss-Newton part, `hessian` (for networks that are not piecewise linear behind
-a layer) all of it. K is the Kronecker product of the factors E[M] (Gauss-Newton, whatever H is) and
-E[x x^T], sharing `expand`, block-diagonal over groups. Lists are shorter where d is. Eigenvalues
-descend algebraically. oracle_structure.py defines the measures; null: not defined, because an
-eigenvalue is too close to its neighbour or to zero. r is the rank of d2 loss / d logits2: c - 1 for
-cross-entropy, else c. V holds float32 values. An array (V, H V) is { "shape": [...], "float64":
-base64 of its little-endian bytes, row-major }.
-
-Usage: OMP_NUM_THREADS=1 python3 scripts/make-curvature-fixtures.py [--out <folder>] [--only <case>]
-(one thread: the same bytes every time)
-Needs: torch >= 2.9, onnx, onnxscript, onnxruntime; the factor fixtures, made on this machine.
+Needs numpy and onnx. The block is that of the weight of the first layer, [10, 12], of a network
+x [12] -> ReLU -> logits [5] under the cross-entropy loss. The programs take any batch b and any
+number k of vectors:
+    capture.onnx   x [b, 12]                -> kl/x [b, 1, 1, 12], kl/g [b, 5, 10]
+    weighted.onnx  the same, with weight [b]: samples of weight 0 have g = 0
+    product.onnx   kl/x, kl/g, probe [k, 1, 10, 12] -> product, the sum over the batch
+    direct.onnx    x, probe -> product: both in one
+x.npy holds 203 samples, bad.npy the same with one sample that makes the logits overflow.
+oracle.json holds, of the mean over all samples in float64, the eigenvalues, the first eigenvectors,
+the Kronecker factors, and the norms of the block and of its difference to their product.
 """
 
-import argparse
-import base64
-import copy
 import json
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import oracle_structure as structure
-import torch
-from oracle_cases import CASES, EXPAND, JOINT, Case
-from oracle_curvature import LayerLoss, block_product, dense_block
-from oracle_export import folded, run
-from oracle_factors import Factors, Layer, Oracle, Variant, make_oracle
-from oracle_network import double_labels, make_network
-from torch import nn
+import onnx
+from onnx import TensorProto, helper, numpy_helper
 
-FIXTURES = Path(__file__).parent.parent / "coordinator" / "fixtures"
-GGN, JOINT_GGN, HESSIAN = ("ggn", EXPAND), ("ggn", JOINT), ("hessian", EXPAND)
-BLOCKS = {
-    "mlp": (GGN, JOINT_GGN),
-    "mlp-tanh": (GGN, HESSIAN),
-    "lenet-small": (GGN, JOINT_GGN),
-    "cnn-rich": (GGN,),
-    "conv1d": (GGN,),
-    "tied-parallel": (GGN,),
-    "tokens": (GGN,),
-    "regression": (GGN,),
-    "binary": (GGN,),
+FOLDER = Path(__file__).resolve().parent.parent / "worker" / "fixtures" / "curvature"
+FLOAT = TensorProto.FLOAT
+IN, OUT, LOGITS, SAMPLES, TOP = 12, 10, 5, 203, 8
+
+rng = np.random.default_rng(7)
+W = rng.normal(size=(OUT, IN)).astype(np.float32) / 3
+V = rng.normal(size=(LOGITS, OUT)).astype(np.float32) / 2
+X = (rng.normal(size=(SAMPLES, IN)) * np.linspace(2, 0.3, IN) + 0.5).astype(np.float32)
+
+node, value = helper.make_node, helper.make_tensor_value_info
+CONSTANTS = {
+    "W": W,
+    "V": V,
+    "eye": np.eye(LOGITS, dtype=np.float32),
+    "zero": np.array(0, np.float32),
+    "axis1": np.array([1], np.int64),
+    "axis2": np.array([2], np.int64),
+    "axes12": np.array([1, 2], np.int64),
+    "rows": np.array([-1, IN], np.int64),
+    "columns": np.array([IN, -1], np.int64),
+    "by_vector": np.array([0, -1, OUT], np.int64),
+    "flat": np.array([0, -1], np.int64),
+    "block": np.array([-1, 1, OUT, IN], np.int64),
 }
-PROBES = 3
-# How far the same in float32 may be off, of the number or of 1, whichever is larger; of eigenvalues,
-# relative to the largest.
-FLOAT32_TOLERANCE = 2e-4
-EXACT_TOLERANCE = 1e-10
-
-Entry = dict[str, object]
+X_IN = value("x", FLOAT, ["b", IN])
+CAPTURED = [value("kl/x", FLOAT, ["b", 1, 1, IN]), value("kl/g", FLOAT, ["b", LOGITS, OUT])]
+PROBE = value("probe", FLOAT, ["k", 1, OUT, IN])
+PRODUCT = value("product", FLOAT, ["k", 1, OUT, IN])
 
 
-@dataclass(frozen=True)
-class Network:
-    """A network in one precision, its data, and its factors."""
-
-    model: nn.Module
-    x: torch.Tensor
-    y: torch.Tensor
-    oracle: Oracle
-
-    def loss_of(self, case: Case, index: int, variant: Variant) -> LayerLoss:
-        """As a function of the weight of the layer at `index`."""
-        layer = self.oracle.layers[index]
-        return LayerLoss(self.model, layer, variant.bias, case.loss, self.x, self.y)
-
-    def factors_of(self, index: int, variant: Variant) -> Factors:
-        """In float64 whatever the precision they come from."""
-        factors = self.oracle.factors[variant][self.oracle.layers[index].name]
-        return Factors(factors.input.double(), factors.output.double(), factors.mean.double())
-
-
-def network(case: Case, model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> Network:
-    model = folded(model).requires_grad_(False)
-    variants = list(dict.fromkeys(variant for _, variant in BLOCKS[case.name]))
-    return Network(model, x, y, make_oracle(copy.deepcopy(model), case.loss, x, y, variants))
-
-
-def array(values: torch.Tensor) -> Entry:
-    content = values.numpy().astype("<f8")
-    return {"shape": list(content.shape), "float64": base64.b64encode(content.tobytes()).decode()}
-
-
-def measures(block: np.ndarray, factors: Factors, layer: Layer, rank: int) -> Entry:
-    exact, kronecker = structure.decompose(block), structure.kronecker_eigen(factors)
-    singular = structure.singular_values(exact, layer.groups * layer.out_dim)
-    outputs = [structure.decompose(output.numpy()).values for output in factors.output]
-    return {
-        "trace": float(np.trace(block)),
-        "frobenius": float(np.linalg.norm(block)),
-        "eigenvalues": exact.values[: structure.TOP].tolist(),
-        "smallest": float(exact.values[-1]),
-        "kroneckerEigenvalues": kronecker.values[: structure.TOP].tolist(),
-        "eigenspaceOverlap": structure.eigenspace_overlap(exact, kronecker),
-        "eigenvalueRatio": structure.eigenvalue_ratio(exact, kronecker),
-        "singularValues": singular,
-        "matricisedRankRatio": [None if values is None else values[0] for values in singular],
-        "correspondence": {
-            side: structure.correspondence(exact, factors, side) for side in ("input", "output")
-        },
-        "decouplingError": structure.decoupling_error(block, structure.kronecker_block(factors)),
-        "outliers": {
-            "count": rank,
-            "block": structure.outliers(exact.values, rank),
-            "output": [structure.outliers(values, rank) for values in outputs],
-        },
-    }
-
-
-def probes(at: LayerLoss, curvature: str, block: torch.Tensor) -> Entry:
-    generator = torch.Generator().manual_seed(0)
-    vectors = torch.randn((PROBES, *at.weight.shape), generator=generator).double()
-    products = torch.stack([block_product(at, curvature, vector) for vector in vectors])
-    dense = (vectors.flatten(1) @ block).reshape(products.shape)
-    torch.testing.assert_close(products, dense, rtol=EXACT_TOLERANCE, atol=EXACT_TOLERANCE)
-    return {"vectors": array(vectors), "products": array(products)}
-
-
-def check_kronecker(factors: Factors) -> None:
-    """The products of the factors' eigenvectors are orthonormal, and eigenvectors of K itself."""
-    matrix, eigen = structure.kronecker_block(factors), structure.kronecker_eigen(factors)
-    identity = np.eye(len(matrix))
-    np.testing.assert_allclose(eigen.vectors.T @ eigen.vectors, identity, atol=EXACT_TOLERANCE)
-    moved = matrix @ eigen.vectors
-    np.testing.assert_allclose(moved, eigen.vectors * eigen.values, atol=EXACT_TOLERANCE)
-
-
-def leaves(value: object, path: str = "") -> Iterator[tuple[str, float | None]]:
-    """The numbers of a JSON value, each with its place."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from leaves(inner, f"{path}.{key}")
-    elif isinstance(value, list):
-        for index, inner in enumerate(value):
-            yield from leaves(inner, f"{path}[{index}]")
-    else:
-        yield path, value
-
-
-def check_conditioning(what: str, exact: Entry, single: Entry) -> None:
-    """The same in float32 must agree, or no float32 run could: two eigenvalues nearly meet, say."""
-    largest = exact["eigenvalues"][0]
-    others = dict(leaves(single))
-    for path, value in leaves(exact):
-        other = others.get(path)
-        if value is None:
-            continue
-        scale = largest if "igenvalues" in path or path == ".smallest" else max(1, abs(value))
-        if other is None or not abs(value - other) <= FLOAT32_TOLERANCE * scale:
-            raise SystemExit(f"{what}: {path} is {value} in float64 and {other} in float32")
-
-
-def check_fixture(case: Case, double: Network, x: torch.Tensor, y: torch.Tensor) -> None:
-    """The committed model and data are those of this network."""
-    folder = FIXTURES / "factors" / case.name
-    data = np.load(folder / "data.npz")
-    same = np.array_equal(data["x"], x.numpy()) and np.array_equal(data["y"], y.numpy())
-    logits = double.model(double.x).numpy()
-    error = np.abs(run(folder / "model.onnx", x.numpy()) - logits).max() / np.abs(logits).max()
-    if not (same and error < 3e-6):
-        raise SystemExit(f"{folder}: not what this machine makes; run make-factor-fixtures.py first")
-
-
-def describe(
-    case: Case, index: int, curvature: str, variant: Variant, double: Network, single: Network
-) -> Entry:
-    layer = double.oracle.layers[index]
-    rank = case.outputs - (case.loss == "cross-entropy")
-    at = double.loss_of(case, index, variant)
-    block = dense_block(at, curvature)
-    if curvature == "ggn" and layer.piecewise_linear:
-        torch.testing.assert_close(
-            block, dense_block(at, "hessian"), rtol=EXACT_TOLERANCE, atol=EXACT_TOLERANCE
-        )
-    factors = double.factors_of(index, variant)
-    check_kronecker(factors)
-    exact = measures(block.numpy(), factors, layer, rank)
-    rough = dense_block(single.loss_of(case, index, variant), curvature).double().numpy()
-    check_conditioning(
-        f"{case.name}, {layer.name}, {curvature}, {variant.bias} bias",
-        exact,
-        measures(rough, single.factors_of(index, variant), layer, rank),
-    )
-    return {
-        "layer": layer.name,
-        "curvature": curvature,
-        "bias": variant.bias,
-        "outDim": layer.out_dim,
-        "inDim": layer.factor_in_dim(variant),
-        "groups": layer.groups,
-        "dimension": len(block),
-        **exact,
-        "probes": probes(at, curvature, block),
-    }
-
-
-def make(case: Case, out: Path) -> None:
-    model, x, y = make_network(case)
-    double = network(case, copy.deepcopy(model).double(), x.double(), double_labels(y))
-    single = network(case, model, x, y)
-    check_fixture(case, double, x, y)
-    entries = [
-        describe(case, index, curvature, variant, double, single)
-        for curvature, variant in BLOCKS[case.name]
-        for index in range(len(double.oracle.layers))
+def capture(weighted: bool) -> list:
+    """g = Q V diag(z > 0) with Q = diag(sqrt p)(I - 1 p^T)."""
+    last = [node("Mul", ["unmasked", "mask"], ["kl/g"])]
+    if weighted:
+        last = [
+            node("Mul", ["unmasked", "mask"], ["unweighted"]),
+            node("Unsqueeze", ["weight", "axes12"], ["weight3"]),
+            node("Mul", ["unweighted", "weight3"], ["kl/g"]),
+        ]
+    return [
+        node("Gemm", ["x", "W"], ["z"], transB=1),
+        node("Relu", ["z"], ["h"]),
+        node("Gemm", ["h", "V"], ["f"], transB=1),
+        node("Softmax", ["f"], ["p"], axis=1),
+        node("Sqrt", ["p"], ["root"]),
+        node("Unsqueeze", ["root", "axis2"], ["root3"]),
+        node("Unsqueeze", ["p", "axis1"], ["p3"]),
+        node("Sub", ["eye", "p3"], ["centred"]),
+        node("Mul", ["root3", "centred"], ["Q"]),
+        node("MatMul", ["Q", "V"], ["unmasked"]),
+        node("Greater", ["z", "zero"], ["on"]),
+        node("Cast", ["on"], ["on_float"], to=FLOAT),
+        node("Unsqueeze", ["on_float", "axis1"], ["mask"]),
+        *last,
+        node("Unsqueeze", ["x", "axes12"], ["kl/x"]),
     ]
-    content = {
-        "samples": case.samples,
-        "loss": case.loss,
-        "outputs": case.outputs,
-        "layers": entries,
+
+
+def product() -> list:
+    """u = <g, V x>, then the sum of u g x^T."""
+    return [
+        node("Reshape", ["kl/x", "rows"], ["x_rows"]),
+        node("Transpose", ["probe"], ["probe_t"], perm=[3, 0, 1, 2]),
+        node("Reshape", ["probe_t", "columns"], ["probe_columns"]),
+        node("MatMul", ["x_rows", "probe_columns"], ["y"]),
+        node("Reshape", ["y", "by_vector"], ["y_by_vector"]),
+        node("Transpose", ["y_by_vector"], ["y_t"], perm=[0, 2, 1]),
+        node("MatMul", ["kl/g", "y_t"], ["u"]),
+        node("Transpose", ["u"], ["u_t"], perm=[0, 2, 1]),
+        node("MatMul", ["u_t", "kl/g"], ["t"]),
+        node("Reshape", ["t", "flat"], ["t_rows"]),
+        node("Transpose", ["t_rows"], ["t_t"], perm=[1, 0]),
+        node("MatMul", ["t_t", "x_rows"], ["sum"]),
+        node("Reshape", ["sum", "block"], ["product"]),
+    ]
+
+
+def save(name: str, nodes: list, inputs: list, outputs: list) -> None:
+    used = {i for n in nodes for i in n.input}
+    constants = [numpy_helper.from_array(v, k) for k, v in CONSTANTS.items() if k in used]
+    graph = helper.make_graph(nodes, name, inputs, outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.checker.check_model(model, full_check=True)
+    (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+
+
+def oracle() -> dict:
+    x, w, v = (a.astype(np.float64) for a in (X, W, V))
+    z = x @ w.T
+    f = np.maximum(z, 0) @ v.T
+    p = np.exp(f - f.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    q = np.sqrt(p)[:, :, None] * (np.eye(LOGITS) - p[:, None, :])
+    g = np.einsum("bcl,lm->bcm", q, v) * (z > 0)[:, None, :]
+    jacobian = np.einsum("bcm,bn->bcmn", g, x).reshape(SAMPLES * LOGITS, OUT * IN)
+    block = jacobian.T @ jacobian / SAMPLES
+    output = np.einsum("bcm,bcn->mn", g, g) / SAMPLES
+    gram = x.T @ x / SAMPLES
+    difference = block - np.kron(output, gram)
+    values, vectors = np.linalg.eigh(block)
+    top = vectors[:, ::-1].T[:TOP]
+    top *= np.sign(top[np.arange(TOP), np.abs(top).argmax(axis=1)])[:, None]
+    return {
+        "eigenvalues": values[::-1].tolist(),
+        "eigenvectors": top.tolist(),
+        "output": output.tolist(),
+        "input": gram.tolist(),
+        "trace": float(np.trace(block)),
+        "frobenius": float(np.sum(block**2)),
+        "differenceNorm": float(np.abs(np.linalg.eigvalsh(difference)).max()),
+        "differenceFrobenius": float(np.sum(difference**2)),
     }
-    path = out / f"{case.name}.json"
-    path.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"{case.name}: {len(entries)} blocks, {path.stat().st_size / 1000:.0f} kB")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--out", type=Path, default=FIXTURES / "curvature")
-    parser.add_argument("--only", choices=BLOCKS, help="make this case alone")
-    options = parser.parse_args()
-    warnings.filterwarnings("ignore", message="Using padding='same'")
-    torch.set_num_threads(1)
-    options.out.mkdir(parents=True, exist_ok=True)
-    for case in CASES:
-        if case.name in BLOCKS and options.only in (None, case.name):
-            make(case, options.out)
 
 
 if __name__ == "__main__":
-    main()
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    weight = value("weight", FLOAT, ["b"])
+    save("capture", capture(False), [X_IN], CAPTURED)
+    save("weighted", capture(True), [X_IN, weight], CAPTURED)
+    save("product", product(), [*CAPTURED, PROBE], [PRODUCT])
+    save("direct", [*capture(False), *product()], [X_IN, PROBE], [PRODUCT])
+    np.save(FOLDER / "x.npy", X)
+    bad = X.copy()
+    bad[150] = 3e38
+    np.save(FOLDER / "bad.npy", bad)
+    (FOLDER / "oracle.json").write_text(json.dumps(oracle()) + "\n")
+    print(f"{sum(path.stat().st_size for path in FOLDER.iterdir())} bytes in {FOLDER}")

@@ -5,6 +5,7 @@ import {
   type ArtifactStore,
   BadInputError,
   CancelledError,
+  type CurvatureTask,
   create,
   KronlensError,
   type Progress,
@@ -23,6 +24,7 @@ import {
 } from './linalg/index.js';
 import { ThreadPool } from './pool/thread-pool.js';
 import { unlessAborted } from './pool/unless-aborted.js';
+import { executeCurvature } from './tasks/curvature.js';
 import { executeDescribeData } from './tasks/describe-data.js';
 import { runEigen } from './tasks/eigen.js';
 import { executeEvaluate } from './tasks/evaluate.js';
@@ -40,15 +42,18 @@ export interface ExecutorOptions {
   readonly device: 'cpu';
   /** What does dense linear algebra; `auto`: LAPACK where it is found. */
   readonly linalg: LinearAlgebraChoice;
-  /** Told after every batch of a program task; counts are samples. */
+  /**
+   * Told after every batch of a program task, in samples, and after every product of a curvature
+   * task, in vectors.
+   */
   readonly onProgress?: (progress: Progress) => void;
 }
 
 /** Executes tasks. */
 export interface Executor {
   /**
-   * Executes a task, or finds its recorded result. Program, merge, eigen and structure tasks are recorded
-   * under their id; results of the others have none.
+   * Executes a task, or finds its recorded result. Results of evaluate and describe-data tasks are
+   * not recorded and have no id; all others are recorded under theirs.
    * Any number of tasks may be asked for at a time; those that find no thread wait.
    * @throws KronlensError: `badInput` where the user's model or data are at fault, `retryable` where
    *   another try may succeed; CancelledError when the signal aborts
@@ -70,6 +75,7 @@ const RECORDED: ReadonlySet<Task['kind']['case']> = new Set([
   'merge',
   'eigen',
   'structure',
+  'curvature',
 ]);
 
 class LocalExecutor implements Executor {
@@ -79,6 +85,8 @@ class LocalExecutor implements Executor {
   readonly #linalg: LinearAlgebra;
   readonly #files = new DataFiles();
   readonly #pool: ThreadPool<PoolJobs>;
+  /** Curvature tasks that are running: they call native code on the main thread, too. */
+  readonly #iterations = new Set<Promise<unknown>>();
   #closed = false;
 
   constructor(
@@ -151,10 +159,28 @@ class LocalExecutor implements Executor {
         return { arrays: await unlessAborted(described, signal, 'the reading of the data') };
       }
       case 'curvature':
-        throw new KronlensError('bad-task', 'this worker executes no curvature tasks');
+        return await this.#keep(await this.#curvature(kind.value, id, signal));
       case undefined:
         throw new KronlensError('bad-task', 'a task without a kind cannot be executed');
     }
+  }
+
+  async #curvature(
+    task: CurvatureTask,
+    id: string,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly TaskArtifact[]> {
+    const setting = {
+      store: this.#options.store,
+      files: this.#files,
+      pool: this.#pool,
+      linalg: this.#linalg,
+    };
+    const onProgress = (done: number, total: number, what: string) =>
+      this.#report(id, done, total, what);
+    const running = executeCurvature(task, setting, { signal, onProgress });
+    this.#iterations.add(running);
+    return await running.finally(() => this.#iterations.delete(running));
   }
 
   async #keep(found: readonly TaskArtifact[]): Promise<Outcome> {
@@ -175,6 +201,7 @@ class LocalExecutor implements Executor {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#pool.close();
+    await Promise.allSettled(this.#iterations);
     await this.#linalg.close();
     await this.#files.close();
   }

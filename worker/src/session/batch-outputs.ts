@@ -22,7 +22,7 @@ function floatsOf(output: ProgramOutput, tensors: Tensors): Floats {
  * The first value that is not finite. That there is none is found out without branches: 0 * value is
  * NaN for such values only, and four sums go side by side in the processor.
  */
-function findNonFinite(values: Floats): number | undefined {
+export function findNonFinite(values: Floats): number | undefined {
   const whole = values.length - (values.length % 4);
   let a = 0;
   let b = 0;

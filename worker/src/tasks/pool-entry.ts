@@ -1,4 +1,5 @@
 // The module that each of the executor's threads runs.
+import { StreamedOperator } from '../curvature/streamed-operator.js';
 import { serveJobs } from '../pool/serve-jobs.js';
 import { runEvaluation } from '../session/run-evaluation.js';
 import { runProgram } from '../session/run-program.js';
@@ -16,6 +17,13 @@ function buffersOf(views: readonly Uint8Array[]): ArrayBuffer[] {
 }
 
 const sessions = new SessionCache(SESSIONS);
+let operator: StreamedOperator | undefined;
+
+async function releaseOperator(): Promise<void> {
+  const released = operator;
+  operator = undefined;
+  await released?.release();
+}
 
 serveJobs<PoolJobs>(
   {
@@ -35,6 +43,24 @@ serveJobs<PoolJobs>(
       const answer = await runEvaluation(job, context);
       return { answer, transfer: buffersOf(answer.tensors.map(({ data }) => data)) };
     },
+    async openOperator(job, context) {
+      await releaseOperator();
+      await sessions.clear();
+      operator = await StreamedOperator.open(job, context);
+      return { answer: null, transfer: [] };
+    },
+    async applyOperator({ vectors, count }, context) {
+      if (operator === undefined) throw new Error('no operator is open');
+      const answer = await operator.apply(vectors, count, context);
+      return { answer, transfer: [answer.buffer as ArrayBuffer] };
+    },
+    async closeOperator() {
+      await releaseOperator();
+      return { answer: null, transfer: [] };
+    },
   },
-  () => sessions.clear(),
+  async () => {
+    await releaseOperator();
+    await sessions.clear();
+  },
 );

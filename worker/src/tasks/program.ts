@@ -10,10 +10,11 @@ import {
   type ProgramInput,
   type ProgramTask,
 } from '@kronlens/proto';
+import type { ArrayLayout } from '../data/array-layout.js';
 import type { DataFiles } from '../data/data-files.js';
 import type { JobOptions, ThreadPool } from '../pool/thread-pool.js';
 import { unlessAborted } from '../pool/unless-aborted.js';
-import type { ProgramRun } from '../session/program-job.js';
+import type { LaidOutArray, ProgramRun } from '../session/program-job.js';
 import type { PoolJobs } from './pool-jobs.js';
 import type { TaskArtifact } from './task-artifact.js';
 
@@ -40,8 +41,14 @@ function readsArray(input: ProgramInput): boolean {
   return input.role === InputRole.DATA || input.role === InputRole.LABEL;
 }
 
-/** Cuts the task's samples into runs of the full program and of the one for the last, partial batch. */
-async function cutRuns(task: ProgramTask, store: ArtifactStore): Promise<readonly ProgramRun[]> {
+/**
+ * Cuts the task's samples into runs of the full program and of the one for the last, partial batch.
+ * @throws KronlensError where the task contradicts its programs
+ */
+export async function cutRuns(
+  task: ProgramTask,
+  store: Pick<ArtifactStore, 'get'>,
+): Promise<readonly ProgramRun[]> {
   const full = decodeProgram(await store.get(task.program));
   const batch = full.batch;
   if (batch < 1) throw new BadTaskError(`program '${full.name}' has a batch of ${batch}`);
@@ -103,7 +110,11 @@ function fittingArray(program: Program, input: ProgramInput, task: ProgramTask):
   return array;
 }
 
-function neededArrays(runs: readonly ProgramRun[], task: ProgramTask): DataArray[] {
+/**
+ * The arrays that the programs read.
+ * @throws BadInputError when the data do not fit
+ */
+export function neededArrays(runs: readonly ProgramRun[], task: ProgramTask): DataArray[] {
   const arrays = new Set<DataArray>();
   for (const { program } of runs) {
     for (const input of program.inputs.filter(readsArray)) {
@@ -111,6 +122,17 @@ function neededArrays(runs: readonly ProgramRun[], task: ProgramTask): DataArray
     }
   }
   return [...arrays];
+}
+
+/** Arrays with their layouts, as jobs take them. */
+export function layOut(
+  arrays: readonly DataArray[],
+  layouts: readonly ArrayLayout[],
+): LaidOutArray[] {
+  return arrays.flatMap((array, i) => {
+    const layout = layouts[i];
+    return layout === undefined ? [] : [{ name: array.name, layout, scale: array.scale ?? 1 }];
+  });
 }
 
 /**
@@ -143,13 +165,9 @@ export async function executeProgram(
   });
   const work = setting.files.borrow(arrays, async (layouts) => {
     found();
-    const laidOut = arrays.flatMap((array, i) => {
-      const layout = layouts[i];
-      return layout === undefined ? [] : [{ name: array.name, layout, scale: array.scale ?? 1 }];
-    });
     const job = {
       what,
-      arrays: laidOut,
+      arrays: layOut(arrays, layouts),
       seed: task.seed,
       firstBatch: Number(task.firstBatch),
       runs,

@@ -1,0 +1,46 @@
+// What a pool thread is told about an operator, and what it answers: plain data that can be sent.
+import type { Program, ProgramOutput } from '@kronlens/proto';
+import type { LaidOutArray } from '../session/program-job.js';
+
+/** Batches of one size. */
+export interface OperatorPart {
+  /** Yields the captured inputs of `product`; undefined: it has none. */
+  readonly capture: Program | undefined;
+  readonly product: Program;
+  readonly firstSample: number;
+  /** Real samples; where they do not fill the last batch it is padded. */
+  readonly samples: number;
+}
+
+export interface OperatorJob {
+  /** The operator in words, for messages. */
+  readonly what: string;
+  readonly arrays: readonly LaidOutArray[];
+  readonly seed: bigint;
+  /** In order: over the full batches, over the last partial one. */
+  readonly parts: readonly OperatorPart[];
+  /** The product's input that takes the vectors. */
+  readonly probe: string;
+  readonly output: ProgramOutput;
+  /** Vectors in one execution of the product. */
+  readonly vectors: number;
+  /** Entries of a vector. */
+  readonly dim: number;
+  /** Samples that the sums are divided by. */
+  readonly samples: number;
+  /** Captured rows are kept up to here. */
+  readonly memoryBytes: number;
+}
+
+/** The kinds of jobs of an operator; a thread holds one operator at a time. */
+export type OperatorJobs = {
+  /** Loads the programs and captures the rows that are kept. */
+  readonly openOperator: { readonly job: OperatorJob; readonly answer: null };
+  /** Products with vectors [count, dim]. */
+  readonly applyOperator: {
+    readonly job: { readonly vectors: Float64Array<ArrayBuffer>; readonly count: number };
+    readonly answer: Float64Array;
+  };
+  /** Lets go of the operator's memory. */
+  readonly closeOperator: { readonly job: null; readonly answer: null };
+};
