@@ -80,6 +80,7 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     curvature: parsed.curvature,
     sharing: parsed.sharing,
     bias: parsed.bias,
+    ekfac: parsed.ekfac === true,
     samples: parsed.samples,
     seed: parsed.seed,
     batch: parsed.batch,
@@ -212,6 +213,7 @@ export function analyzeCommand(terminal: Terminal): Command {
       choice(BIASES),
       'separate' as const,
     )
+    .option('--ekfac', "also find the exact block's diagonal in the Kronecker eigenbasis")
     .option('--samples <n>', 'the first n samples only', positiveInteger)
     .option('--seed <s>', 'seed of random draws', wholeNumber, 0)
     .option(

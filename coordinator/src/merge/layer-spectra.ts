@@ -41,6 +41,8 @@ export class LayerSpectra {
   readonly #measures: StructureRow[] = [];
   #exact: ExactSpectrum | undefined;
   #difference: number | undefined;
+  #norm: number | undefined;
+  #ekfac: Float64Array | undefined;
 
   /** @param means E[x] of each group; undefined where the direction comes from a mean Gram matrix */
   constructor(layer: Layer, means: readonly (Float64Array | undefined)[]) {
@@ -74,6 +76,26 @@ export class LayerSpectra {
   /** A measure of structure.arrow that is not about the factors alone; null is left out. */
   addMeasure(measure: string, value: number | null, k: number | null = null): void {
     if (value !== null) this.#measures.push({ layer: this.layer.name, measure, k, value });
+  }
+
+  /** ||H||_F of the exact block, where it is formed. */
+  addFrobeniusNorm(norm: number): void {
+    this.#norm = norm;
+  }
+
+  /** The diagonal of the exact block in the Kronecker eigenbasis, in any order. */
+  addEkfac(diagonal: Float64Array): void {
+    this.#ekfac = diagonal.slice().sort((a, b) => b - a);
+  }
+
+  /**
+   * ||H - H_ekfac||_F / ||H||_F: what lies off the diagonal in the Kronecker eigenbasis; null where
+   * ||H||_F is not known or 0.
+   */
+  get #ekfacError(): number | null {
+    if (this.#ekfac === undefined || !this.#norm) return null;
+    const diagonal = this.#ekfac.reduce((sum, value) => sum + value * value, 0);
+    return Math.sqrt(Math.max(0, 1 - diagonal / this.#norm ** 2));
   }
 
   /** ||H - K||_2, K the Kronecker product of the factors. */
@@ -141,6 +163,7 @@ export class LayerSpectra {
       ...factors,
       ...rows('kron', this.#kronecker(top)),
       ...(exact === undefined ? [] : rows(exactOperator, exact.values, exact)),
+      ...rows('ekfac', this.#ekfac?.subarray(0, top) ?? []),
     ];
   }
 
@@ -153,6 +176,7 @@ export class LayerSpectra {
       ['mean_alignment', this.meanAlignment],
       ['spectral_ratio', this.spectralRatio],
       ['decoupling_error_spectral', error],
+      ['decoupling_error_frobenius_ekfac', this.#ekfacError],
     ] as const;
     const own = measures.flatMap(([measure, value]) =>
       value === null ? [] : [{ layer: this.layer.name, measure, k: null, value }],

@@ -32,6 +32,8 @@ export interface AnalysisOptions {
   readonly curvature: (typeof CURVATURES)[number];
   readonly sharing: (typeof SHARINGS)[number];
   readonly bias: (typeof BIASES)[number];
+  /** Whether the exact block's diagonal in the Kronecker eigenbasis is found too. */
+  readonly ekfac: boolean;
   /** The first so many samples; undefined: all. */
   readonly samples: number | undefined;
   readonly seed: number;

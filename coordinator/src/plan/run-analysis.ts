@@ -107,6 +107,10 @@ async function runStages(
     await during('curvature', writer.blocks, 'layers', (shown) =>
       writer.writeCurvature(shown, seen),
     );
+  if (writer.diagonals > 0)
+    await during('ekfac', stage.samples * writer.diagonals, 'samples', (shown) =>
+      writer.findDiagonals(stage.shard, shown, seen),
+    );
   if (writer.structures > 0)
     await during('structure', writer.structures, 'layers', (shown) =>
       writer.writeStructure(shown, seen),

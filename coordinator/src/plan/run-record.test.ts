@@ -16,6 +16,7 @@ const options: AnalysisOptions = {
   curvature: 'ggn',
   sharing: 'expand',
   bias: 'separate',
+  ekfac: false,
   samples: undefined,
   seed: 0,
   batch: undefined,

@@ -33,6 +33,7 @@ import { structureNotes, structureRows } from '../merge/structure-rows.js';
 import { type FactorPlan, planMeanGram } from '../programs/index.js';
 import { type CurvatureJob, runCurvatureStage } from './curvature-stage.js';
 import { type EigenJob, runEigenStage } from './eigen-stage.js';
+import { runEkfac } from './ekfac-stage.js';
 import type { Engine } from './engine.js';
 import type { MergedSums } from './factor-stage.js';
 import type { AnalysisOptions } from './options.js';
@@ -112,7 +113,8 @@ export class ResultWriter {
       spectra: new LayerSpectra(layer, means),
       eigenpairs: new Map(),
     });
-    if (!eigen && !structure && !exact) return;
+    const decomposed = eigen || exact || this.#options.ekfac;
+    if (!decomposed && !structure) return;
     const meanGrams =
       gram === undefined
         ? []
@@ -125,7 +127,7 @@ export class ResultWriter {
         this.#jobs.push({ layer: layer.name, group, operator, bundle, tensor, size });
       };
       add('input', input.shape[0]);
-      if (eigen || exact) add('output', output.shape[0]);
+      if (decomposed) add('output', output.shape[0]);
       if (meanGrams.length > 0) add('mean_gram', meanGrams[group]?.shape[0]);
     }
     if (factors.exact !== undefined) this.#layByExact(files, bundle, factors.exact);
@@ -144,6 +146,7 @@ export class ResultWriter {
       return;
     }
     const norm = packedFrobenius(dense);
+    spectra.addFrobeniusNorm(norm);
     spectra.addMeasure(
       'decoupling_error_frobenius',
       norm === 0 ? null : packedFrobenius(difference) / norm,
@@ -231,6 +234,28 @@ export class ResultWriter {
     );
   }
 
+  /** Layers whose EKFAC diagonal is wanted and can be found: both factors are decomposed. */
+  get diagonals(): number {
+    return this.#options.ekfac ? this.#structureJobs().length : 0;
+  }
+
+  /** Finds the diagonals of the exact blocks in the Kronecker eigenbases, layer by layer. */
+  async findDiagonals(
+    shard: number | undefined,
+    progress: StageProgress,
+    seen: (result: TaskResult) => void,
+  ): Promise<void> {
+    const { model, data, factorOptions } = this.#run;
+    const { batch, memoryBytes, seed } = this.#options;
+    const run = { samples: data.samples, batch, memoryBytes };
+    const stage = { model, options: factorOptions, run, arrays: data.arrays, seed, shard };
+    for (const { layer: name, groups } of this.#structureJobs()) {
+      const { spectra, files } = this.#workOf(name);
+      const job = { layer: files.layer, groups };
+      spectra.addEkfac(await runEkfac(this.#engine, stage, job, progress, seen));
+    }
+  }
+
   /** Layers whose structure can be measured: both factors are decomposed. */
   get structures(): number {
     return this.#measures('structure') ? this.#structureJobs().length : 0;
@@ -278,7 +303,7 @@ export class ResultWriter {
       writeFileAtomic(join(this.#folder, `${name}.arrow`), bytes);
     await write(LAYERS.name, encodeTable(LAYERS, layerRows(layers)));
     const spectra = this.#spectra();
-    if (this.#measures('eigen') || this.#measures('curvature')) {
+    if (this.#measures('eigen') || this.#measures('curvature') || this.#options.ekfac) {
       const rows = spectra.flatMap((layer) =>
         layer.spectrumRows(this.#options.top, exactOperator(this.#options)),
       );

@@ -20,6 +20,7 @@ export const DEFAULTS: AnalysisOptions = {
   curvature: 'ggn',
   sharing: 'expand',
   bias: 'separate',
+  ekfac: false,
   samples: undefined,
   seed: 0,
   batch: undefined,
