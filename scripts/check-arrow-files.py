@@ -19,6 +19,10 @@ class Disagreement(Exception):
     """What two readers make of the same file differs."""
 
 
+# The magic and its padding, before the stream that an Arrow file holds.
+STREAM_BEGINS = 8
+
+
 def expect(what, reader, found, wanted):
     if found != wanted:
         raise Disagreement(f"{reader} sees {what} {found}, pyarrow {wanted}")
@@ -57,6 +61,9 @@ def check_matrix(path, table):
 def check(path):
     """Reads the file three ways and returns its shape and what it is, in words."""
     table = read_with_pyarrow(path)
+    with pa.memory_map(str(path)) as source:
+        source.seek(STREAM_BEGINS)
+        compare("a reader from the beginning", pa.ipc.open_stream(source).read_all(), table)
     compare("polars", polars.read_ipc(path, memory_map=False).to_arrow(), table)
     with duckdb.connect() as connection:
         compare("DuckDB", connection.from_arrow(table).to_arrow_table(), table)

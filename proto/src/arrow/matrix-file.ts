@@ -8,10 +8,10 @@ import {
   Schema,
   Struct,
   Table,
-  tableFromIPC,
-  tableToIPC,
 } from 'apache-arrow';
 import { KronlensError } from '../errors/kronlens-error.js';
+import { openArrowFile } from './checked-file.js';
+import { encodeArrowFile } from './encode-file.js';
 
 export interface MatrixFile {
   /** The layer's true name; empty for matrices of the whole model. */
@@ -59,17 +59,13 @@ export function encodeMatrixFile(matrix: MatrixFile): Uint8Array {
     nullCount: 0,
     children: [column],
   });
-  return tableToIPC(new Table(schema, [new RecordBatch(schema, data)]), 'file');
+  return encodeArrowFile(new Table(schema, [new RecordBatch(schema, data)]));
 }
 
 /** @throws MalformedMatrixFileError */
 export function decodeMatrixFile(bytes: Uint8Array): MatrixFile {
-  let table: Table;
-  try {
-    table = tableFromIPC(bytes);
-  } catch (cause) {
-    throw new MalformedMatrixFileError('it cannot be read as an Arrow file', cause);
-  }
+  const refusal = (reason: string, cause: unknown) => new MalformedMatrixFileError(reason, cause);
+  const table = openArrowFile(bytes, refusal);
   const column = table.getChild('values');
   if (column === null || !(column.type instanceof FixedSizeList))
     throw new MalformedMatrixFileError("it has no column 'values' of fixed-size lists");

@@ -8,12 +8,12 @@ import {
   Int64,
   Schema,
   Table,
-  tableFromIPC,
-  tableToIPC,
   Utf8,
   vectorFromArray,
 } from 'apache-arrow';
 import { KronlensError } from '../errors/kronlens-error.js';
+import { openArrowFile } from './checked-file.js';
+import { encodeArrowFile } from './encode-file.js';
 
 type Cell = string | number | bigint | boolean | null;
 type Row = { readonly [column: string]: Cell };
@@ -207,14 +207,14 @@ export class MalformedTableError extends KronlensError {
  * @throws Error for a null where the column has none, and an integer that does not fit its column
  */
 export function encodeTable<R extends Row>(schema: TableSchema<R>, rows: readonly R[]): Uint8Array {
-  if (rows.length === 0) return tableToIPC(new Table(schema.arrow), 'file');
+  if (rows.length === 0) return encodeArrowFile(new Table(schema.arrow));
   const columns = Object.fromEntries(
     schema.arrow.fields.map((field) => {
       const cells = rows.map((row, index) => storable(schema.name, field, row[field.name], index));
       return [field.name, vectorFromArray(cells, field.type)];
     }),
   );
-  return tableToIPC(new Table(schema.arrow, columns), 'file');
+  return encodeArrowFile(new Table(schema.arrow, columns));
 }
 
 function storable(table: string, field: Field, cell: Cell | undefined, index: number): Cell {
@@ -235,12 +235,9 @@ function storable(table: string, field: Field, cell: Cell | undefined, index: nu
 
 /** @throws MalformedTableError when a column is missing or has another type */
 export function decodeTable<R extends Row>(schema: TableSchema<R>, bytes: Uint8Array): R[] {
-  let table: Table;
-  try {
-    table = tableFromIPC(bytes);
-  } catch (cause) {
-    throw new MalformedTableError(schema.name, 'it cannot be read as an Arrow file', cause);
-  }
+  const refusal = (reason: string, cause: unknown) =>
+    new MalformedTableError(schema.name, reason, cause);
+  const table = openArrowFile(bytes, refusal);
   if (table.numRows > bytes.length)
     throw new MalformedTableError(schema.name, 'it has more rows than bytes');
   for (const field of schema.arrow.fields) {

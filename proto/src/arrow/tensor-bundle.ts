@@ -11,12 +11,12 @@ import {
   Schema,
   Struct,
   Table,
-  tableFromIPC,
-  tableToIPC,
   Utf8,
   vectorFromArray,
 } from 'apache-arrow';
 import { KronlensError } from '../errors/kronlens-error.js';
+import { openArrowFile } from './checked-file.js';
+import { encodeArrowFile } from './encode-file.js';
 
 /** One tensor, row-major. A symmetric one [n, n] holds its upper triangle row by row, n(n+1)/2 values. */
 export interface BundleTensor {
@@ -94,7 +94,7 @@ export function encodeBundle(tensors: readonly BundleTensor[]): Uint8Array {
     nullCount: 0,
     children: columns,
   });
-  return tableToIPC(new Table(SCHEMA, [new RecordBatch(SCHEMA, data)]), 'file');
+  return encodeArrowFile(new Table(SCHEMA, [new RecordBatch(SCHEMA, data)]));
 }
 
 function offsets(lengths: readonly number[]): Int32Array {
@@ -120,12 +120,8 @@ function concatenate(parts: readonly Float64Array[]): Float64Array {
 
 /** The tensors by name. @throws MalformedBundleError */
 export function decodeBundle(bytes: Uint8Array): ReadonlyMap<string, BundleTensor> {
-  let table: Table;
-  try {
-    table = tableFromIPC(bytes);
-  } catch (cause) {
-    throw new MalformedBundleError('it cannot be read as an Arrow file', cause);
-  }
+  const refusal = (reason: string, cause: unknown) => new MalformedBundleError(reason, cause);
+  const table = openArrowFile(bytes, refusal);
   if (table.numRows > bytes.length) throw new MalformedBundleError('it has more rows than bytes');
   const [names, shapes, symmetric, values] = SCHEMA.fields.map(({ name }) => table.getChild(name));
   if (names == null || shapes == null || symmetric == null || values == null) {

@@ -1,10 +1,10 @@
 // Finds the numeric columns of an Arrow IPC file or stream and where in it their rows lie.
+import { type FlatTable, MalformedFlatBuffer } from '@kronlens/proto';
 import { type ArrayLayout, checkedByteLength, elementBytes, type Segment } from './array-layout.js';
 import { type ArrowBatch, readFileContents, readStreamContents } from './arrow-messages.js';
 import { type ArrowColumn, numericColumns } from './arrow-schema.js';
 import type { ByteSource } from './byte-source.js';
 import { DataError, UnreadableArray } from './data-error.js';
-import { type FlatTable, MalformedFlatBuffer } from './flatbuffer.js';
 
 /** The buffers that a batch's first view columns have beyond those that all view columns have. */
 function viewBuffers(header: FlatTable, views: number): number {

@@ -1,7 +1,7 @@
 // Finds the schema and the record batches of an Arrow IPC file or stream, by their headers alone.
+import { FlatTable } from '@kronlens/proto';
 import { type ByteSource, readRange } from './byte-source.js';
 import { DataError } from './data-error.js';
-import { FlatTable } from './flatbuffer.js';
 
 const MAGIC = 'ARROW1';
 const CONTINUATION = 0xffffffff;

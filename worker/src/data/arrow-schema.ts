@@ -1,7 +1,6 @@
 // Which columns of an Arrow schema are arrays of numbers, and where their buffers come in a batch.
-import { ElementType } from '@kronlens/proto';
+import { ElementType, type FlatTable } from '@kronlens/proto';
 import { DataError } from './data-error.js';
-import type { FlatTable } from './flatbuffer.js';
 
 /** One column that can be read: numbers, or fixed-size lists of them to any depth. */
 export interface ArrowColumn {

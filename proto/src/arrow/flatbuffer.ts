@@ -3,6 +3,8 @@
 /** Thrown for offsets that lead outside; callers name the file. */
 export class MalformedFlatBuffer extends Error {}
 
+/** Larger ones are read as negative by implementations that take the size for signed. */
+const LARGEST_VTABLE = 0x7fff;
 /** More columns or children than any data have. */
 const MOST_TABLES = 100_000;
 
@@ -20,7 +22,9 @@ export class FlatTable {
     this.#view = view;
     this.#at = at;
     this.#vtable = at - this.#int32(at);
-    this.#fields = (this.#uint16(this.#vtable) - 4) >> 1;
+    const size = this.#uint16(this.#vtable);
+    if (size < 4 || size > LARGEST_VTABLE) throw new MalformedFlatBuffer('vtable');
+    this.#fields = (size - 4) >> 1;
   }
 
   /** The root table. @throws MalformedFlatBuffer */
