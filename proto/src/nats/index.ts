@@ -1,0 +1,43 @@
+// Everything that other rooms may use of the NATS side of proto, by name.
+export {
+  type Attempt,
+  type AttemptList,
+  AttemptListSchema,
+  AttemptSchema,
+  type DeadLetter,
+  DeadLetterSchema,
+  type Dispatch,
+  type TaskEvent,
+  TaskEventSchema,
+  type WorkerEntry,
+  WorkerEntrySchema,
+} from '../gen/kronlens/v1/cluster_pb.js';
+export { ArtifactTooLargeError, JetStreamStore } from './jetstream-store.js';
+export { NatsLink } from './link.js';
+export {
+  ClusterMissingError,
+  isFull,
+  isNotThere,
+  NatsRefusedError,
+  NatsUnfitError,
+  NatsUnreachableError,
+} from './link-errors.js';
+export { type LinkOptions, withEnvironment } from './link-options.js';
+export {
+  BUCKETS,
+  cancelSubject,
+  eventSubject,
+  TASK_STREAM,
+  taskConsumer,
+  taskSubject,
+} from './names.js';
+export { NATS_STORE, openStore, parseStore } from './open-store.js';
+export { Records } from './records.js';
+export { type SetUpOptions, setUpCluster } from './set-up.js';
+export {
+  decodeDispatch,
+  decodeTaskEvent,
+  dispatchedTask,
+  encodeDispatch,
+  encodeTaskEvent,
+} from './task-wire.js';

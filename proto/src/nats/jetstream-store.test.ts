@@ -1,0 +1,121 @@
+// The store on a NATS server keeps what it is given, notices damage, and outlives the server.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { type TestContext, test } from 'node:test';
+import { create } from '@bufbuild/protobuf';
+import { TaskResultSchema } from '../gen/kronlens/v1/task_pb.js';
+import { ArtifactCorruptError, ArtifactMissingError, contentId } from '../store/artifact-store.js';
+import { noNatsServer, TestNatsServer } from '../testing/nats-server.js';
+import { ArtifactTooLargeError, JetStreamStore } from './jetstream-store.js';
+import { NatsLink } from './link.js';
+import { ClusterMissingError, NatsUnreachableError } from './link-errors.js';
+import { artifactSubject, chunkSubject } from './names.js';
+import { setUpCluster } from './set-up.js';
+
+const skip = noNatsServer;
+const TASK = 'a1'.repeat(32);
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+async function newLink(t: TestContext, setUp = true) {
+  const server = await TestNatsServer.start();
+  const link = await NatsLink.open({ url: server.url, name: 'test' });
+  t.after(async () => {
+    await link.close();
+    await server.remove();
+  });
+  if (setUp) await setUpCluster(link, { codeVersion: 'test 1' });
+  return { server, link };
+}
+
+test('artifacts of any size come back; what is not there is missing', { skip }, async (t) => {
+  const { link } = await newLink(t);
+  const store = new JetStreamStore(link);
+  const ids: string[] = [];
+  for (const length of [0, 1, 524_288, 524_289, 3_000_000]) {
+    const bytes = new Uint8Array(randomBytes(length));
+    const id = await store.put(bytes);
+    assert.equal(id, contentId(bytes));
+    assert.equal(await store.put(bytes), id);
+    assert.deepEqual(await store.get(id), bytes);
+    ids.push(id);
+  }
+  const listed: { id: string; byteLength: number }[] = [];
+  for await (const artifact of store.list()) listed.push(artifact);
+  assert.deepEqual(listed.map(({ id }) => id).sort(), ids.sort());
+  assert.equal(
+    listed.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    1 + 524_288 + 524_289 + 3_000_000,
+  );
+  const [first = ''] = ids;
+  await store.delete(first);
+  assert.equal(await store.has(first), false);
+  await assert.rejects(store.get(first), ArtifactMissingError);
+  await assert.rejects(store.get('../etc/passwd'), /no artifact id/);
+});
+
+test('a damaged chunk, a lost chunk and an oversized artifact are refused', { skip }, async (t) => {
+  const { link } = await newLink(t);
+  const store = new JetStreamStore(link);
+  const id = await store.put(bytesOf('abc'));
+  await link.js.publish(chunkSubject(id, 524_288, 0), bytesOf('abd'));
+  await assert.rejects(store.get(id), ArtifactCorruptError);
+  await link.js.publish(chunkSubject(id, 524_288, 0), bytesOf('ab'));
+  await assert.rejects(store.get(id), ArtifactCorruptError);
+  await link.jsm.streams.purge('KRONLENS_ARTIFACTS', { filter: chunkSubject(id, 524_288, 0) });
+  await assert.rejects(store.get(id), ArtifactMissingError);
+  await link.js.publish(artifactSubject(id), bytesOf('\xff\xff'));
+  assert.equal(await store.has(id), false);
+  const small = new JetStreamStore(link, { mostBytes: 10 });
+  await assert.rejects(small.put(bytesOf('eleven byte')), ArtifactTooLargeError);
+  const large = await store.put(bytesOf('eleven byte'));
+  await assert.rejects(small.get(large), ArtifactTooLargeError);
+});
+
+test('results are recorded, and count for nothing once an artifact is gone', {
+  skip,
+}, async (t) => {
+  const { link } = await newLink(t);
+  const store = new JetStreamStore(link);
+  const id = await store.put(bytesOf('sums'));
+  const result = create(TaskResultSchema, {
+    taskId: TASK,
+    artifacts: [{ name: 'sums', id, byteLength: 4n }],
+  });
+  assert.equal(await store.getResult(TASK), undefined);
+  await store.putResult(TASK, result);
+  assert.deepEqual((await store.getResult(TASK))?.artifacts[0]?.id, id);
+  await store.delete(id);
+  assert.equal(await store.getResult(TASK), undefined);
+});
+
+test('a server that is killed and comes back on its disk interrupts nothing', {
+  skip,
+}, async (t) => {
+  const { server, link } = await newLink(t);
+  const store = new JetStreamStore(link);
+  const bytes = new Uint8Array(randomBytes(2_000_000));
+  const id = await store.put(bytes);
+  await server.kill();
+  const later = Promise.all([store.put(bytesOf('meanwhile')), store.get(id)]);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  await server.restart();
+  const [other, read] = await later;
+  assert.deepEqual(read, bytes);
+  assert.deepEqual(await store.get(other), bytesOf('meanwhile'));
+});
+
+test('a server that is not there or not set up is said to be', { skip }, async (t) => {
+  const { server, link } = await newLink(t, false);
+  await assert.rejects(
+    link.call('asking', () => link.jsm.streams.info('KRONLENS_TASKS')),
+    ClusterMissingError,
+  );
+  await server.kill();
+  await assert.rejects(
+    NatsLink.open({ url: `nats://me:secret@127.0.0.1:${server.port}`, name: 'test' }),
+    (error: unknown) =>
+      error instanceof NatsUnreachableError &&
+      error.message.includes(`nats://127.0.0.1:${server.port};`),
+  );
+  await assert.rejects(NatsLink.open({ url: 'http://x', name: 'test' }), /no address of a NATS/);
+});

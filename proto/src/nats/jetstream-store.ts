@@ -1,0 +1,179 @@
+// An artifact store on the NATS server: bytes as chunks in a stream, results in a bucket.
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { KronlensError } from '../errors/kronlens-error.js';
+import { ArtifactHeadSchema } from '../gen/kronlens/v1/cluster_pb.js';
+import { type TaskResult, TaskResultSchema } from '../gen/kronlens/v1/task_pb.js';
+import {
+  ArtifactCorruptError,
+  ArtifactMissingError,
+  type ArtifactStore,
+  contentId,
+  isContentId,
+  requireContentId,
+  type StoredArtifact,
+} from '../store/artifact-store.js';
+import type { NatsLink } from './link.js';
+import { isFull } from './link-errors.js';
+import { ARTIFACT_STREAM, artifactSubject, BUCKETS, chunkSubject } from './names.js';
+import { Records } from './records.js';
+
+/** Half of what a message may hold by default. */
+const CHUNK_LENGTH = 512 * 1024;
+/** Chunks on their way at a time. */
+const IN_FLIGHT = 8;
+const MOST_BYTES = 32 * 2 ** 30;
+
+/** An artifact is larger than the store takes. */
+export class ArtifactTooLargeError extends KronlensError {
+  constructor(id: string, byteLength: number, most: number) {
+    super(
+      'artifact-too-large',
+      `artifact ${id} has ${byteLength} bytes, the store takes ${most}; keep artifacts in a shared folder with --store file:///folder`,
+      { badInput: true, details: { id } },
+    );
+  }
+}
+
+/** The server has no room for another artifact. */
+class StoreFullError extends KronlensError {
+  constructor(url: string, cause: unknown) {
+    super(
+      'store-full',
+      `the NATS server at ${url} has no room for another artifact; raise the limits of JetStream, or keep artifacts in a shared folder with --store file:///folder`,
+      { badInput: true, cause },
+    );
+  }
+}
+
+export interface JetStreamStoreOptions {
+  /** Larger artifacts are refused; in bytes. */
+  readonly mostBytes?: number;
+}
+
+/**
+ * Any number of processes may use it at a time: a chunk has one place, and whoever writes it, it is
+ * the same chunk. The head is written last, so what has a head is whole.
+ */
+export class JetStreamStore implements ArtifactStore {
+  readonly #link: NatsLink;
+  readonly #results: Records<typeof TaskResultSchema>;
+  readonly #mostBytes: number;
+
+  constructor(link: NatsLink, { mostBytes = MOST_BYTES }: JetStreamStoreOptions = {}) {
+    this.#link = link;
+    this.#results = new Records(link, BUCKETS.results, TaskResultSchema);
+    this.#mostBytes = mostBytes;
+  }
+
+  async put(bytes: Uint8Array): Promise<string> {
+    const id = contentId(bytes);
+    if (bytes.length > this.#mostBytes)
+      throw new ArtifactTooLargeError(id, bytes.length, this.#mostBytes);
+    if ((await this.#head(id))?.byteLength === bytes.length) return id;
+    await forEachChunk(bytes.length, CHUNK_LENGTH, async (index, from, to) => {
+      await this.#publish(chunkSubject(id, CHUNK_LENGTH, index), bytes.subarray(from, to));
+    });
+    const head = { byteLength: BigInt(bytes.length), chunkLength: CHUNK_LENGTH };
+    await this.#publish(
+      artifactSubject(id),
+      toBinary(ArtifactHeadSchema, create(ArtifactHeadSchema, head)),
+    );
+    return id;
+  }
+
+  async get(id: string): Promise<Uint8Array> {
+    const head = await this.#head(requireContentId(id));
+    if (head === undefined) throw new ArtifactMissingError(id, this.#link.url);
+    const { byteLength, chunkLength } = head;
+    if (byteLength > this.#mostBytes)
+      throw new ArtifactTooLargeError(id, byteLength, this.#mostBytes);
+    const bytes = new Uint8Array(byteLength);
+    await forEachChunk(byteLength, chunkLength, async (index, from, to) => {
+      const chunk = await this.#read(chunkSubject(id, chunkLength, index));
+      if (chunk === undefined) throw new ArtifactMissingError(id, this.#link.url);
+      if (chunk.length !== to - from) throw new ArtifactCorruptError(id, this.#link.url);
+      bytes.set(chunk, from);
+    });
+    if (contentId(bytes) !== id) throw new ArtifactCorruptError(id, this.#link.url);
+    return bytes;
+  }
+
+  async has(id: string): Promise<boolean> {
+    return (await this.#head(requireContentId(id))) !== undefined;
+  }
+
+  async delete(id: string): Promise<void> {
+    const subject = artifactSubject(requireContentId(id));
+    for (const filter of [subject, `${subject}.>`])
+      await this.#link.call('deleting an artifact', () =>
+        this.#link.jsm.streams.purge(ARTIFACT_STREAM, { filter }),
+      );
+  }
+
+  async *list(): AsyncIterable<StoredArtifact> {
+    const { state } = await this.#link.call('listing artifacts', () =>
+      this.#link.jsm.streams.info(ARTIFACT_STREAM, { subjects_filter: 'kronlens.artifact.*' }),
+    );
+    const prefix = artifactSubject('').length;
+    for (const subject of Object.keys(state.subjects ?? {}).sort()) {
+      const id = subject.slice(prefix);
+      const head = isContentId(id) ? await this.#head(id) : undefined;
+      if (head !== undefined) yield { id, byteLength: head.byteLength };
+    }
+  }
+
+  async putResult(taskId: string, result: TaskResult): Promise<void> {
+    await this.#results.put(requireContentId(taskId), result);
+  }
+
+  async getResult(taskId: string): Promise<TaskResult | undefined> {
+    const result = await this.#results.get(requireContentId(taskId));
+    if (result === undefined) return undefined;
+    const there = await Promise.all(result.artifacts.map(({ id }) => this.has(id)));
+    return there.every(Boolean) ? result : undefined;
+  }
+
+  async #head(id: string): Promise<{ byteLength: number; chunkLength: number } | undefined> {
+    const bytes = await this.#read(artifactSubject(id));
+    if (bytes === undefined) return undefined;
+    try {
+      const { byteLength, chunkLength } = fromBinary(ArtifactHeadSchema, bytes);
+      return chunkLength > 0 ? { byteLength: Number(byteLength), chunkLength } : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  async #read(subject: string): Promise<Uint8Array | undefined> {
+    const message = await this.#link.call('reading an artifact', () =>
+      this.#link.jsm.direct.getMessage(ARTIFACT_STREAM, { last_by_subj: subject }),
+    );
+    return message?.data;
+  }
+
+  async #publish(subject: string, bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#link.call('storing an artifact', () => this.#link.js.publish(subject, bytes));
+    } catch (error) {
+      throw isFull(error) ? new StoreFullError(this.#link.url, error) : error;
+    }
+  }
+}
+
+/** Handles the chunks of `length` bytes, some at a time. */
+async function forEachChunk(
+  length: number,
+  chunkLength: number,
+  handle: (index: number, from: number, to: number) => Promise<void>,
+): Promise<void> {
+  const chunks = Math.ceil(length / chunkLength);
+  let next = 0;
+  const lane = async () => {
+    while (next < chunks) {
+      const index = next++;
+      const from = index * chunkLength;
+      await handle(index, from, Math.min(from + chunkLength, length));
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(IN_FLIGHT, chunks) }, lane));
+}

@@ -1,0 +1,101 @@
+// What can be wrong with the NATS server, in words; and which failures pass by themselves.
+import { JetStreamApiError } from '@nats-io/jetstream';
+import { BadInputError, KronlensError } from '../errors/kronlens-error.js';
+
+/** The server cannot be reached, or does not let us in. */
+export class NatsUnreachableError extends KronlensError {
+  constructor(url: string, cause: unknown) {
+    super('nats-unreachable', `no NATS server answers at ${url}; check --nats and the server`, {
+      retryable: true,
+      badInput: true,
+      cause,
+    });
+  }
+}
+
+/** User, password, key or certificate are wrong, or may not do this. */
+export class NatsRefusedError extends BadInputError {
+  constructor(url: string, what: string, cause: unknown) {
+    super('nats-refused', `the NATS server at ${url} ${what}; check the credentials`, {}, cause);
+  }
+}
+
+/** The server does not have what a coordinator sets up. */
+export class ClusterMissingError extends KronlensError {
+  constructor(url: string, cause?: unknown) {
+    super(
+      'cluster-missing',
+      `the NATS server at ${url} is not set up for this version of kronlens; a coordinator does that when it starts`,
+      { retryable: true, cause },
+    );
+  }
+}
+
+/** The server has JetStream switched off, or lacks something else that is needed. */
+export class NatsUnfitError extends BadInputError {
+  constructor(url: string, why: string) {
+    super('nats-unfit', `the NATS server at ${url} is of no use: ${why}`);
+  }
+}
+
+/** The server took so long that we gave up. */
+export class NatsSilentError extends KronlensError {
+  constructor(url: string, what: string, seconds: number, cause: unknown) {
+    super(
+      'nats-silent',
+      `${what}: the NATS server at ${url} did not answer for ${seconds} s; run again when it is back`,
+      { retryable: true, cause },
+    );
+  }
+}
+
+const NAMES_OF_TRANSIENT = new Set([
+  'TimeoutError',
+  'NoResponders',
+  'NoRespondersError',
+  'ConnectionError',
+  'JetStreamNotEnabled',
+]);
+const NAMES_OF_REFUSED = new Set([
+  'AuthorizationError',
+  'PermissionViolationError',
+  'UserAuthenticationExpiredError',
+]);
+
+function* chain(error: unknown): Iterable<Error> {
+  for (let at = error; at instanceof Error; at = at.cause) yield at;
+}
+
+/** The server is away or restarting: another try may succeed. */
+export function isTransient(error: unknown): boolean {
+  for (const { name, message } of chain(error)) {
+    if (NAMES_OF_TRANSIENT.has(name) || /no responders|timeout/i.test(message)) return true;
+  }
+  return error instanceof JetStreamApiError && error.status === 503;
+}
+
+/** The server does not let us do it. */
+export function isRefused(error: unknown): boolean {
+  for (const { name, message } of chain(error))
+    if (
+      NAMES_OF_REFUSED.has(name) ||
+      /permissions violation|authorization violation/i.test(message)
+    )
+      return true;
+  return false;
+}
+
+const NO_STREAM = 10059;
+const NO_CONSUMER = 10014;
+const SUBJECT_FULL = 10077;
+
+function apiCode(error: unknown): number | undefined {
+  return error instanceof JetStreamApiError ? error.code : undefined;
+}
+
+/** A stream, bucket or consumer is not there. */
+export const isNotThere = (error: unknown): boolean =>
+  apiCode(error) === NO_STREAM || apiCode(error) === NO_CONSUMER;
+
+/** A message with that subject is in the stream already, or the stream holds all that it may. */
+export const isFull = (error: unknown): boolean => apiCode(error) === SUBJECT_FULL;

@@ -1,0 +1,56 @@
+// Names on the NATS server: streams, subjects, consumers and buckets of a cluster.
+
+/** Work-queue stream of tasks, one subject a task. */
+export const TASK_STREAM = 'KRONLENS_TASKS';
+/** Stream of artifacts, cut into chunks. */
+export const ARTIFACT_STREAM = 'KRONLENS_ARTIFACTS';
+
+/** Key-value buckets. */
+export const BUCKETS = {
+  /** Task id -> TaskResult. */
+  results: 'kronlens_results',
+  /** Task id -> AttemptList: attempts that came to no end. */
+  attempts: 'kronlens_attempts',
+  /** Task id -> DeadLetter. */
+  dead: 'kronlens_dead',
+  /** Worker name -> WorkerEntry; entries expire. */
+  workers: 'kronlens_workers',
+} as const;
+
+/** What a worker must have to take a task. Each class has a consumer of its own. */
+export type TaskClass = 'cpu';
+
+/** A text as one token of a subject or a consumer's name. */
+export function token(text: string): string {
+  return text.replace(/[^A-Za-z0-9-]/g, '_');
+}
+
+/** Tasks of another code version never reach a worker: the version is part of the subject. */
+export function taskSubject(taskClass: TaskClass, codeVersion: string, taskId: string): string {
+  return `kronlens.task.${taskClass}.${token(codeVersion)}.${taskId}`;
+}
+
+/** The durable consumer that the workers of one class and code version share. */
+export function taskConsumer(taskClass: TaskClass, codeVersion: string): string {
+  return `${taskClass}-${token(codeVersion)}`;
+}
+
+/** Where workers announce what becomes of a run's tasks. Not stored: the records are what counts. */
+export function eventSubject(run: string, taskId: string): string {
+  return `kronlens.run.${token(run)}.task.${taskId}`;
+}
+
+/** A message there asks workers to drop the run's tasks. */
+export function cancelSubject(run: string): string {
+  return `kronlens.run.${token(run)}.cancel`;
+}
+
+/** Subject of an artifact's head; that of a chunk has the chunk's length and number behind it. */
+export function artifactSubject(id: string): string {
+  return `kronlens.artifact.${id}`;
+}
+
+/** Subject of a chunk. @param chunkLength of all chunks but the last, in bytes */
+export function chunkSubject(id: string, chunkLength: number, index: number): string {
+  return `${artifactSubject(id)}.${chunkLength}.${index}`;
+}

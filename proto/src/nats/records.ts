@@ -1,0 +1,55 @@
+// A bucket of protobuf messages by key, and what to make of one that does not parse.
+import { type DescMessage, fromBinary, type MessageShape, toBinary } from '@bufbuild/protobuf';
+import { type KV, Kvm } from '@nats-io/kv';
+import type { NatsLink } from './link.js';
+
+/** Messages of one schema in a bucket. A damaged message counts as none. */
+export class Records<S extends DescMessage> {
+  readonly #link: NatsLink;
+  readonly #schema: S;
+  readonly #name: string;
+  readonly #bucket: Promise<KV>;
+
+  constructor(link: NatsLink, name: string, schema: S) {
+    this.#link = link;
+    this.#schema = schema;
+    this.#name = name;
+    this.#bucket = new Kvm(link.js).open(name, { allow_direct: true });
+  }
+
+  async put(key: string, message: MessageShape<S>): Promise<void> {
+    const bucket = await this.#bucket;
+    const bytes = toBinary(this.#schema, message);
+    await this.#link.call(`writing to ${this.#name}`, () => bucket.put(key, bytes));
+  }
+
+  async get(key: string): Promise<MessageShape<S> | undefined> {
+    const bucket = await this.#bucket;
+    const entry = await this.#link.call(`reading ${this.#name}`, () => bucket.get(key));
+    if (entry === null || entry.operation !== 'PUT') return undefined;
+    try {
+      return fromBinary(this.#schema, entry.value);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Removes the message and all trace of it. */
+  async delete(key: string): Promise<void> {
+    const bucket = await this.#bucket;
+    await this.#link.call(`deleting in ${this.#name}`, () => bucket.purge(key));
+  }
+
+  /** All messages, in the order of their keys. */
+  async all(): Promise<readonly MessageShape<S>[]> {
+    const subjects = await this.#link.call(`listing ${this.#name}`, async () => {
+      const { state } = await this.#link.jsm.streams.info(`KV_${this.#name}`, {
+        subjects_filter: `$KV.${this.#name}.>`,
+      });
+      return Object.keys(state.subjects ?? {}).sort();
+    });
+    const prefix = `$KV.${this.#name}.`.length;
+    const found = await Promise.all(subjects.map((subject) => this.get(subject.slice(prefix))));
+    return found.filter((message) => message !== undefined);
+  }
+}

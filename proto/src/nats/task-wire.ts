@@ -1,0 +1,73 @@
+// Bytes of the messages between coordinator and workers; tasks too large for a message go by reference.
+import {
+  create,
+  type DescMessage,
+  fromBinary,
+  type MessageShape,
+  toBinary,
+} from '@bufbuild/protobuf';
+import {
+  type Dispatch,
+  DispatchSchema,
+  type TaskEvent,
+  TaskEventSchema,
+} from '../gen/kronlens/v1/cluster_pb.js';
+import type { Task } from '../gen/kronlens/v1/task_pb.js';
+import { decodeTask, encodeTask, MalformedMessageError, taskId } from '../messages/codec.js';
+import type { ArtifactStore } from '../store/artifact-store.js';
+
+/** Larger tasks are stored as artifacts. */
+const MOST_INLINE = 512 * 1024;
+
+function decode<S extends DescMessage>(
+  schema: S,
+  what: string,
+  bytes: Uint8Array,
+): MessageShape<S> {
+  try {
+    return fromBinary(schema, bytes);
+  } catch (cause) {
+    throw new MalformedMessageError(what, cause);
+  }
+}
+
+/** The message by which a task travels. */
+export async function encodeDispatch(
+  task: Task,
+  run: { readonly run: string; readonly store: string },
+  store: ArtifactStore,
+): Promise<Uint8Array> {
+  const bytes = encodeTask(task);
+  const cargo = bytes.length <= MOST_INLINE ? { task } : { taskArtifact: await store.put(bytes) };
+  return toBinary(DispatchSchema, create(DispatchSchema, { ...run, ...cargo }));
+}
+
+/** @throws MalformedMessageError */
+export const decodeDispatch = (bytes: Uint8Array): Dispatch =>
+  decode(DispatchSchema, 'dispatched task', bytes);
+
+/**
+ * The task of a dispatch.
+ * @param id what the message's subject says that it is
+ * @throws MalformedMessageError when it is none, or another; the store's errors
+ */
+export async function dispatchedTask(
+  dispatch: Dispatch,
+  id: string,
+  store: ArtifactStore,
+): Promise<Task> {
+  const task =
+    dispatch.taskArtifact === ''
+      ? dispatch.task
+      : decodeTask(await store.get(dispatch.taskArtifact));
+  if (task?.kind.case === undefined)
+    throw new MalformedMessageError('dispatched task', new Error('it holds no task'));
+  if (taskId(task) !== id)
+    throw new MalformedMessageError('dispatched task', new Error(`it is not task ${id}`));
+  return task;
+}
+
+export const encodeTaskEvent = (event: TaskEvent): Uint8Array => toBinary(TaskEventSchema, event);
+/** @throws MalformedMessageError */
+export const decodeTaskEvent = (bytes: Uint8Array): TaskEvent =>
+  decode(TaskEventSchema, 'task event', bytes);
