@@ -2,12 +2,14 @@
 import { ACTIVATION_RULES } from './activation-rules.js';
 import { ELEMENTWISE_RULES } from './elementwise-rules.js';
 import { NETWORK_RULES } from './network-rules.js';
+import { NORMALIZATION_RULES } from './normalization-rules.js';
 import type { OpRule } from './op-rule.js';
 import { SHAPE_RULES } from './shape-rules.js';
 
 /** Each family of ops has its own list, in a file beside this one. */
 const RULES: readonly OpRule[] = [
   ...NETWORK_RULES,
+  ...NORMALIZATION_RULES,
   ...ELEMENTWISE_RULES,
   ...ACTIVATION_RULES,
   ...SHAPE_RULES,
