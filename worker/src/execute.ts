@@ -175,6 +175,7 @@ class LocalExecutor implements Executor {
       files: this.#files,
       pool: this.#pool,
       linalg: this.#linalg,
+      threads: () => Math.floor(this.#options.parallelism / this.#iterations.size),
     };
     const onProgress = (done: number, total: number, what: string) =>
       this.#report(id, done, total, what);

@@ -12,13 +12,16 @@ export interface OperatorPart {
   readonly samples: number;
 }
 
+/** A share of an operator's batches. */
 export interface OperatorJob {
   /** The operator in words, for messages. */
   readonly what: string;
   readonly arrays: readonly LaidOutArray[];
   readonly seed: bigint;
-  /** In order: over the full batches, over the last partial one. */
+  /** In order: over full batches, over the last partial one. */
   readonly parts: readonly OperatorPart[];
+  /** Index of the first batch: where the sums begin in the tree over all batches. */
+  readonly firstBatch: number;
   /** The product's input that takes the vectors. */
   readonly probe: string;
   readonly output: ProgramOutput;
@@ -26,19 +29,17 @@ export interface OperatorJob {
   readonly vectors: number;
   /** Entries of a vector. */
   readonly dim: number;
-  /** Samples that the sums are divided by. */
-  readonly samples: number;
-  /** Captured rows are kept up to here. */
-  readonly memoryBytes: number;
+  /** Whether captured rows are kept in memory, not captured anew for every product. */
+  readonly keep: boolean;
 }
 
-/** The kinds of jobs of an operator; a thread holds one operator at a time. */
+/** The kinds of jobs of an operator; a thread holds one share at a time. */
 export type OperatorJobs = {
   /** Loads the programs and captures the rows that are kept. */
   readonly openOperator: { readonly job: OperatorJob; readonly answer: null };
-  /** Products with vectors [count, dim]. */
+  /** Sums over the share's batches of the products with vectors [count, dim]: [count, dim]. */
   readonly applyOperator: {
-    readonly job: { readonly vectors: Float64Array<ArrayBuffer>; readonly count: number };
+    readonly job: { readonly vectors: Float64Array; readonly count: number };
     readonly answer: Float64Array;
   };
   /** Lets go of the operator's memory. */

@@ -12,17 +12,7 @@ function fromData({ inputs }: Program): Program['inputs'] {
   return inputs.filter(({ role }) => role !== InputRole.PROBE && role !== InputRole.CAPTURED);
 }
 
-function lengthOf(shape: readonly bigint[]): number {
-  return shape.reduce((product, size) => product * Number(size), 1);
-}
-
-/** Bytes of what a part captures over all its batches, in float32. */
-export function capturedBytes({ capture, product, samples }: OperatorPart): number {
-  if (capture === undefined) return 0;
-  const values = capture.outputs.reduce((total, { shape }) => total + lengthOf(shape), 0);
-  return 4 * values * Math.ceil(samples / product.batch);
-}
-
+/** A part in a thread. */
 export class PartSessions {
   readonly part: OperatorPart;
   readonly batches: number;
@@ -47,7 +37,7 @@ export class PartSessions {
     const inputs = (program: Program) => {
       const { firstSample, samples } = part;
       const run = { program: { ...program, inputs: fromData(program) }, firstSample, samples };
-      return new BatchInputs({ ...job, firstBatch: 0, runs: [] }, run);
+      return new BatchInputs({ ...job, runs: [] }, run);
     };
     this.#captureInputs = part.capture && inputs(part.capture);
     this.#productInputs = fromData(part.product).length > 0 ? inputs(part.product) : undefined;

@@ -1,13 +1,11 @@
-// An operator in a pool thread: the mean over a data set of what its programs multiply vectors by.
+// An operator in a pool thread: the sum over a share of the batches of what its programs multiply vectors by.
 import { ElementType } from '@kronlens/proto';
 import type ort from 'onnxruntime-node';
 import type { JobContext } from '../pool/serve-jobs.js';
-import { findNonFinite } from '../session/batch-outputs.js';
-import { NonFiniteOutputError } from '../session/non-finite.js';
 import { runtimeTensor } from '../session/tensor-types.js';
 import { TreeSum } from '../sum/tree-sum.js';
 import type { OperatorJob } from './operator-job.js';
-import { capturedBytes, PartSessions } from './operator-part.js';
+import { PartSessions } from './operator-part.js';
 
 interface Slot {
   readonly values: Float32Array;
@@ -17,34 +15,29 @@ interface Slot {
 export class StreamedOperator {
   readonly #job: OperatorJob;
   readonly #parts: readonly PartSessions[];
-  /** Whether captured rows are kept, not captured anew for every product. */
-  readonly #kept: boolean;
   readonly #shape: readonly number[];
   readonly #product: Slot;
 
-  private constructor(job: OperatorJob, parts: readonly PartSessions[], kept: boolean) {
+  private constructor(job: OperatorJob, parts: readonly PartSessions[]) {
     this.#job = job;
     this.#parts = parts;
-    this.#kept = kept;
     this.#shape = job.output.shape.map(Number);
     this.#product = this.#slot();
   }
 
   /**
-   * Loads the programs; captures all rows when they fit the job's memory.
+   * Loads the programs; captures all rows when they are to be kept.
    * @throws as `PartSessions.open` and `PartSessions.captured`
    */
   static async open(job: OperatorJob, context: JobContext): Promise<StreamedOperator> {
     const parts: PartSessions[] = [];
-    const bytes = job.parts.reduce((total, part) => total + capturedBytes(part), 0);
-    const kept = bytes <= job.memoryBytes;
     try {
       for (const part of job.parts) {
         const sessions = await PartSessions.open(job, part, context);
         parts.push(sessions);
-        if (kept) await sessions.keepAll(context);
+        if (job.keep) await sessions.keepAll(context);
       }
-      return new StreamedOperator(job, parts, kept);
+      return new StreamedOperator(job, parts);
     } catch (error) {
       for (const part of parts) await part.release();
       throw error;
@@ -61,14 +54,14 @@ export class StreamedOperator {
   /**
    * Products with vectors [count, dim], in float32 over a batch and in float64, by the tree over
    * batches, beyond. The bytes do not depend on whether rows are kept.
-   * @returns [count, dim]
-   * @throws NonFiniteOutputError, CancelledError, and as `PartSessions.captured`
+   * @returns [count, dim], unscaled sums
+   * @throws CancelledError, and as `PartSessions.captured`
    */
   async apply(vectors: Float64Array, count: number, context: JobContext): Promise<Float64Array> {
-    const { vectors: block, dim } = this.#job;
+    const { vectors: block, dim, keep } = this.#job;
     const products = new Float64Array(count * dim);
     // Rows that are captured anew are used for all vectors at once; otherwise sums are less memory.
-    const together = this.#kept ? block : count;
+    const together = keep ? block : count;
     for (let first = 0; first < count; first += together) {
       const end = Math.min(count, first + together) * dim;
       const range = vectors.subarray(first * dim, end);
@@ -82,13 +75,13 @@ export class StreamedOperator {
     products: Float64Array,
     context: JobContext,
   ): Promise<void> {
-    const { vectors: block, dim, probe, samples } = this.#job;
+    const { vectors: block, dim, probe, firstBatch } = this.#job;
     const step = block * dim;
     const executions = Array.from({ length: Math.ceil(vectors.length / step) }, (_, i) => {
       const slot = this.#slot();
       // What is left beyond the last vector stays zero.
       slot.values.set(vectors.subarray(i * step, (i + 1) * step));
-      return { tensor: slot.tensor, sum: new TreeSum() };
+      return { tensor: slot.tensor, sum: new TreeSum(firstBatch) };
     });
     for (const part of this.#parts) {
       for (let batch = 0; batch < part.batches; batch++) {
@@ -100,12 +93,9 @@ export class StreamedOperator {
       }
     }
     executions.forEach(({ sum }, i) => {
-      const total = sum.finish();
       const into = products.subarray(i * step, (i + 1) * step);
-      for (let at = 0; at < into.length; at++) into[at] = (total[at] as number) / samples;
+      into.set(sum.finish().subarray(0, into.length));
     });
-    const bad = findNonFinite(products);
-    if (bad !== undefined) throw new NonFiniteOutputError(this.#job.output, bad, 0, samples);
   }
 
   async release(): Promise<void> {

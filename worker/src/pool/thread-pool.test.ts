@@ -200,6 +200,20 @@ test('jobs of a lease move memory, report progress, fail and are cancelled like 
     next.release();
   }));
 
+test('idle threads can be leased at once, unless somebody waits for one', () =>
+  withPool(2, async (pool) => {
+    const [first, second] = [0, 1].map(() => pool.leaseIdle({ what: 'a lease' }));
+    assert.ok(first !== undefined && second !== undefined);
+    assert.notEqual(await first.run('where', 0), await second.run('where', 0));
+    assert.equal(pool.leaseIdle({ what: 'a lease' }), undefined);
+    const waiting = [0, 1].map(() => pool.run('where', 5, { what: 'a place' }));
+    first.release();
+    assert.equal(pool.leaseIdle({ what: 'a lease' }), undefined);
+    await Promise.all(waiting);
+    pool.leaseIdle({ what: 'a lease' })?.release();
+    second.release();
+  }));
+
 test('a lease of a thread that is lost, or of a pool that is closed, says so', async () => {
   const artifact = async () => new Uint8Array();
   const pool = new ThreadPool<OddJobs>({ entry, threads: 1, artifact });

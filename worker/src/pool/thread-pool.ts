@@ -87,11 +87,23 @@ export class ThreadPool<K extends JobKinds> {
    * @throws CancelledError when the signal aborts, here and in the lease's jobs
    */
   async lease(options: Omit<JobOptions, 'onProgress'>): Promise<Lease<K>> {
-    const { what, signal } = options;
     const thread = await this.#onThread(options, async (found) => {
       found.leased = true;
       return found;
     });
+    return this.#leaseOf(thread, options);
+  }
+
+  /** A lease of a thread that is idle now, when nobody waits for one; else undefined. */
+  leaseIdle(options: Omit<JobOptions, 'onProgress'>): Lease<K> | undefined {
+    if (this.#waiting.length > 0) return undefined;
+    const thread = this.#idleThread(options.affinity);
+    if (thread === undefined) return undefined;
+    thread.leased = true;
+    return this.#leaseOf(thread, options);
+  }
+
+  #leaseOf(thread: PoolThread, { what, signal }: Omit<JobOptions, 'onProgress'>): Lease<K> {
     return {
       run: async (name, job, { onProgress, transfer } = {}) => {
         if (this.#closed !== undefined || signal?.aborted === true) throw new CancelledError(what);

@@ -11,7 +11,8 @@ import {
   ProgramTaskSchema,
   Reduction,
 } from '@kronlens/proto';
-import type { OperatorJob, OperatorPart } from '../curvature/operator-job.js';
+import type { OperatorPart } from '../curvature/operator-job.js';
+import { capturedBytes, type WholeOperator } from '../curvature/operator-shares.js';
 import type { ArrayLayout } from '../data/array-layout.js';
 import { cutRuns, layOut, neededArrays } from './program.js';
 
@@ -30,7 +31,7 @@ export interface PreparedOperator {
   readonly dim: number;
   /** Vectors in one execution of the product. */
   readonly vectors: number;
-  job(layouts: readonly ArrayLayout[]): OperatorJob;
+  whole(layouts: readonly ArrayLayout[]): WholeOperator;
 }
 
 const sameShape = (a: readonly bigint[], b: readonly bigint[]): boolean =>
@@ -77,21 +78,26 @@ export async function prepareOperator(
   ]);
   const [vectors = 0, ...entries] = probe.shape.map(Number);
   const dim = entries.reduce((size, entry) => size * entry, 1);
+  const memoryBytes = Number(task.memoryBytes);
   return {
     arrays: [...needed],
     dim,
     vectors,
-    job: (layouts) => ({
-      what: `the products of layer '${task.layer}'`,
-      arrays: layOut([...needed], layouts),
-      seed,
-      parts,
-      probe: probe.name,
-      output,
-      vectors,
-      dim,
+    whole: (layouts) => ({
+      job: {
+        what: `the products of layer '${task.layer}'`,
+        arrays: layOut([...needed], layouts),
+        seed,
+        parts,
+        firstBatch: 0,
+        probe: probe.name,
+        output,
+        vectors,
+        dim,
+        keep: capturedBytes(parts) <= memoryBytes,
+      },
       samples: Number(operator.samples),
-      memoryBytes: Number(task.memoryBytes),
+      memoryBytes,
     }),
   };
 }

@@ -96,6 +96,22 @@ test('rows that do not fit the memory are captured anew: the same bytes', () =>
     assert.deepEqual(await bytes(0n), kept);
   }));
 
+test('one task alone uses all threads: the same bytes', async () => {
+  const seen: Uint8Array[] = [];
+  for (const parallelism of [1, 2, 5]) {
+    await Workbench.use({ linalg: 'auto', parallelism }, async (bench) => {
+      const asked = { kronecker: await storeKronecker(bench), probes: 3, densitySteps: 3 };
+      const task = await curvatureTask(bench, { batch: 8 }, asked);
+      seen.push(await bench.bytes(await bench.executor.execute(asTask(task))));
+      const bad = await curvatureTask(bench, { data: 'bad', batch: 8 });
+      const says = await messageOf(bench.executor.execute(asTask(bad)));
+      assert.match(says, /cotangents of layer 'fc1' for samples 144 to 151/);
+    });
+  }
+  assert.deepEqual(seen[1], seen[0]);
+  assert.deepEqual(seen[2], seen[0]);
+});
+
 test('the same bytes on several threads that share the work with other tasks', async () => {
   const seen: Uint8Array[][] = [];
   for (const parallelism of [1, 3]) {

@@ -8,6 +8,7 @@ import {
   unpackSymmetric,
 } from '@kronlens/proto';
 import { type KroneckerFactors, kroneckerOperator } from '../curvature/kronecker-operator.js';
+import { mostShares } from '../curvature/operator-shares.js';
 import { withRemoteOperator } from '../curvature/remote-operator.js';
 import type { DataFiles } from '../data/data-files.js';
 import {
@@ -34,6 +35,8 @@ export interface CurvatureSetting {
   readonly files: DataFiles;
   readonly pool: ThreadPool<PoolJobs>;
   readonly linalg: LinearAlgebra;
+  /** How many threads the task may use at most: its fair share; asked when it begins. */
+  readonly threads: () => number;
 }
 
 export interface CurvatureRequest {
@@ -54,13 +57,14 @@ const NORM_TOLERANCE = 1e-4;
 
 /**
  * Executes a curvature task: one artifact `curvature`, with the tensors that the task's message
- * lists. Products run in one pool thread, which the task keeps; the rest runs here.
+ * lists. Products run in pool threads, which the task keeps; the rest runs here. The bytes do not
+ * depend on the number of threads.
  * @throws CurvatureTaskError, BadInputError, DataError, NonFiniteOutputError, RuntimeFailure,
  *   CancelledError, ThreadLostError (retryable)
  */
 export async function executeCurvature(
   task: CurvatureTask,
-  { store, files, pool, linalg }: CurvatureSetting,
+  { store, files, pool, linalg, threads }: CurvatureSetting,
   { signal, onProgress }: CurvatureRequest,
 ): Promise<readonly TaskArtifact[]> {
   const prepared = await prepareOperator(task, store);
@@ -72,15 +76,22 @@ export async function executeCurvature(
     );
   }
   return await files.borrow(prepared.arrays, async (layouts) => {
-    const what = `the curvature of layer '${task.layer}'`;
-    const lease = await pool.lease({ what, signal });
+    const whole = prepared.whole(layouts);
+    const options = { what: `the curvature of layer '${task.layer}'`, signal };
+    const leases = [await pool.lease(options)];
     try {
-      const tensors = await withRemoteOperator(lease, prepared.job(layouts), (operator) =>
+      const most = Math.min(mostShares(whole), threads());
+      while (leases.length < most) {
+        const lease = pool.leaseIdle(options);
+        if (lease === undefined) break;
+        leases.push(lease);
+      }
+      const tensors = await withRemoteOperator(leases, whole, (operator) =>
         new Measurement(task, operator, kronecker, prepared, linalg, onProgress).run(),
       );
       return [{ name: 'curvature', bytes: encodeBundle(tensors) }];
     } finally {
-      lease.release();
+      for (const lease of leases) lease.release();
     }
   });
 }
