@@ -49,6 +49,8 @@ const TRACE = 1e-5;
 /** Overlaps, ratios of ranks and correspondences. */
 const SHARES = 2e-3;
 const SPECTRAL_ERROR = 1e-4;
+/** EKFAC's error is the root of a difference of float32 sums. */
+const EKFAC_ROUNDING = 1e-3;
 /** Errors below this are rounding: the Kronecker product is the block. */
 const EXACT = 1e-5;
 
@@ -98,7 +100,10 @@ async function assertLayer(folder: string, stem: string, oracle: OracleBlock): P
   const frobeniusError = found('decoupling_error_frobenius');
   const ekfac = found('decoupling_error_frobenius_ekfac');
   if (frobeniusError !== undefined && ekfac !== undefined)
-    assert.ok(ekfac <= frobeniusError + EXACT, `${layer}: EKFAC ${ekfac} above ${frobeniusError}`);
+    assert.ok(
+      ekfac <= Math.max(frobeniusError, EKFAC_ROUNDING),
+      `${layer}: EKFAC ${ekfac} above ${frobeniusError}`,
+    );
   if (frobeniusError !== undefined)
     assertNear(`${layer} Frobenius error`, frobeniusError, frobenius, error(frobenius));
   for (const [measure, expected] of [
@@ -138,7 +143,7 @@ for (const file of readdirSync(join(FIXTURES, 'curvature')).sort()) {
   const name = file.replace(/\.json$/, '');
   const oracle: Oracle = JSON.parse(readFileSync(join(FIXTURES, 'curvature', file), 'utf8'));
   describe(`structure of ${name}`, () => {
-    for (const dense of [1024]) {
+    for (const dense of [1024, 0]) {
       it(dense > 0 ? 'blocks formed whole' : 'blocks multiplied by vectors', async (t) => {
         const { folder } = await analyse(
           t,

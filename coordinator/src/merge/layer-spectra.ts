@@ -90,7 +90,7 @@ export class LayerSpectra {
 
   /**
    * ||H - H_ekfac||_F / ||H||_F: what lies off the diagonal in the Kronecker eigenbasis; null where
-   * ||H||_F is not known or 0.
+   * ||H||_F is not known or 0. A root of a difference of float32 sums: below 1e-3 it is rounding.
    */
   get #ekfacError(): number | null {
     if (this.#ekfac === undefined || !this.#norm) return null;

@@ -225,7 +225,9 @@ export class ResultWriter {
       progress,
       seen,
       async (job, pairs) => {
-        const { spectra, files } = this.#workOf(job.layer.name);
+        const work = this.#workOf(job.layer.name);
+        const { spectra, files } = work;
+        work.exact = pairs.bundle;
         spectra.addExact(pairs);
         if (pairs.differenceNorm !== undefined) spectra.addDifferenceNorm(pairs.differenceNorm);
         const operator = exactOperator(this.#options);
