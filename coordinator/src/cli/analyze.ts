@@ -165,10 +165,7 @@ export function analyzeCommand(terminal: Terminal): Command {
     .addOption(
       new Option('--measure <name,...>', MEASURES.join(', '))
         .argParser(choiceList(MEASURES))
-        .default(
-          MEASURES.filter((measure) => measure !== 'curvature'),
-          'all but curvature',
-        ),
+        .default([...MEASURES], 'all'),
     )
     .option(
       '--top <k>',

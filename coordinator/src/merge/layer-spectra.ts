@@ -1,7 +1,7 @@
 // Collects a layer's eigenvalues as its decompositions come in, and makes its rows and its summary.
 import type { SpectrumRow, StructureRow } from '@kronlens/proto';
 import type { Layer } from '../layers/index.js';
-import type { LayerSummary } from '../report/summary.js';
+import type { ExactSummary, LayerSummary } from '../report/summary.js';
 import { alignment, type Eigenpairs, spectralRatio, topEigenvector } from './eigenpairs.js';
 import { operatorName } from './factor-files.js';
 import { type FactorSpectra, kroneckerSpectrum } from './kronecker-spectrum.js';
@@ -184,7 +184,26 @@ export class LayerSpectra {
     return [...own, ...this.#measures];
   }
 
-  summary(): LayerSummary {
+  #exactSummary(outliers: number): ExactSummary | null {
+    if (this.#exact === undefined) return null;
+    const rows = this.structureRows();
+    const find = (measure: string, k: number | null = null) =>
+      rows.find((row) => row.measure === measure && row.k === k)?.value ?? null;
+    const ranks = rows
+      .filter(({ measure, k }) => measure === 'matricised_rank_ratio' && (k ?? 0) <= outliers)
+      .map(({ value }) => value);
+    return {
+      largest: this.largestExact,
+      outliers,
+      overlap: find('eigenspace_overlap', outliers),
+      rankRatio: average(ranks),
+      spectralError: find('decoupling_error_spectral'),
+      frobeniusError: find('decoupling_error_frobenius'),
+    };
+  }
+
+  /** @param outliers rank of the loss's Hessian in the logits */
+  summary(outliers: number): LayerSummary {
     const { name, outDim, inDim, groups } = this.layer;
     return {
       layer: name,
@@ -196,7 +215,7 @@ export class LayerSpectra {
       spectralRatio: this.spectralRatio,
       meanAlignment: this.meanAlignment,
       kronecker: this.#kronecker(1)[0] ?? null,
-      exact: this.largestExact,
+      exact: this.#exactSummary(outliers),
     };
   }
 }

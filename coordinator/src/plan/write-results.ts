@@ -75,6 +75,13 @@ export class ResultWriter {
     this.#folder = folder;
   }
 
+  /** Rank of the loss's Hessian in the logits: the outliers that are expected. */
+  get #outliers(): number {
+    const { model, factorOptions } = this.#run;
+    const { outputs } = model.logits;
+    return factorOptions.loss === 'cross-entropy' ? outputs - 1 : outputs;
+  }
+
   #measures(measure: AnalysisOptions['measures'][number]): boolean {
     return this.#options.measures.includes(measure);
   }
@@ -281,12 +288,7 @@ export class ResultWriter {
 
   /** Measures how the exact eigenvectors relate to the factors', and writes the matrices. */
   async writeStructure(progress: StageProgress, seen: (result: TaskResult) => void): Promise<void> {
-    const { model, factorOptions } = this.#run;
-    const { outputs } = model.logits;
-    const stage = {
-      top: this.#options.top,
-      outliers: factorOptions.loss === 'cross-entropy' ? outputs - 1 : outputs,
-    };
+    const stage = { top: this.#options.top, outliers: this.#outliers };
     const jobs = this.#structureJobs();
     await runStructureStage(this.#engine, stage, jobs, progress, seen, async (job, bundle) => {
       const { spectra, files } = this.#workOf(job.layer);
@@ -327,7 +329,7 @@ export class ResultWriter {
     return {
       loss: this.#loss,
       accuracy: this.#accuracy,
-      layers: this.#spectra().map((layer) => layer.summary()),
+      layers: this.#spectra().map((layer) => layer.summary(this.#outliers)),
       notes: this.#notes,
     };
   }

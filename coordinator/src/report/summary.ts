@@ -18,8 +18,23 @@ export interface LayerSummary {
   readonly meanAlignment: number | null;
   /** The largest eigenvalue of E[M] (x) E[x x^T]. */
   readonly kronecker: number | null;
-  /** The largest eigenvalue of the exact block; null where it was not asked for. */
-  readonly exact: number | null;
+  /** Of the exact block; null where it was not asked for. */
+  readonly exact: ExactSummary | null;
+}
+
+/** The exact block of one layer beside its Kronecker product; null where a number is not defined. */
+export interface ExactSummary {
+  /** lambda_1. */
+  readonly largest: number | null;
+  /** Rank of the loss's Hessian in the logits, c - 1 for cross-entropy: the expected outliers. */
+  readonly outliers: number;
+  /** Overlap of the top `outliers` eigenspaces. */
+  readonly overlap: number | null;
+  /** Matricised rank ratio, the mean over the top `outliers` eigenvectors. */
+  readonly rankRatio: number | null;
+  /** ||H - K|| / ||H|| in the spectral and the Frobenius norm. */
+  readonly spectralError: number | null;
+  readonly frobeniusError: number | null;
 }
 
 export interface RunSummary {
@@ -58,19 +73,42 @@ const COLUMNS: readonly Column[] = [
   { title: '\nlambda_2', align: 'right' },
   { title: 'Kronecker\nlambda_1', align: 'right' },
 ];
-const EXACT_COLUMNS: readonly Column[] = [
+const EXACT_COLUMNS = (outliers: number): readonly Column[] => [
+  { title: 'layer', align: 'left' },
   { title: 'exact\nlambda_1', align: 'right' },
-  { title: 'Kron.\n/exact', align: 'right' },
+  { title: 'Kronecker\n/ exact', align: 'right' },
+  { title: `overlap at\nk = ${outliers}`, align: 'right' },
+  { title: `rank ratio,\nmean of ${outliers}`, align: 'right' },
+  { title: 'decoupling error\nspectral', align: 'right' },
+  { title: '\nFrobenius', align: 'right' },
 ];
 
-/** The largest eigenvalue of the Kronecker product over that of the exact block. */
-function ratio({ kronecker, exact }: LayerSummary): number | null {
-  return kronecker === null || exact === null ? null : kronecker / exact;
+/** The exact blocks; no lines where there are none. */
+function exactTable(layers: readonly LayerSummary[]): readonly string[] {
+  const outliers = layers.map(({ exact }) => exact?.outliers).find((count) => count !== undefined);
+  if (outliers === undefined) return [];
+  const share = (value: number | null) => (value === null ? '-' : value.toFixed(3));
+  const rows = layers.flatMap(({ layer, kronecker, exact }) => {
+    if (exact === null) return [];
+    const { largest, overlap, rankRatio, spectralError, frobeniusError } = exact;
+    const ratio = kronecker === null || largest === null ? null : kronecker / largest;
+    return [
+      [
+        layer,
+        formatNumber(largest),
+        share(ratio),
+        share(overlap),
+        share(rankRatio),
+        share(spectralError),
+        share(frobeniusError),
+      ],
+    ];
+  });
+  return ['', ...textTable(EXACT_COLUMNS(outliers), rows)];
 }
 
 /** The lines of the summary. */
 export function renderSummary(summary: RunSummary): readonly string[] {
-  const exact = summary.layers.some((layer) => layer.exact !== null);
   const rows = summary.layers.map((layer) => [
     layer.layer,
     formatShape(layer),
@@ -81,14 +119,14 @@ export function renderSummary(summary: RunSummary): readonly string[] {
     formatNumber(layer.output[0]),
     formatNumber(layer.output[1]),
     formatNumber(layer.kronecker),
-    ...(exact ? [formatNumber(layer.exact), formatNumber(ratio(layer))] : []),
   ]);
   const quality = [
     summary.loss === null ? 'no labels' : `${summary.lossName} ${formatNumber(summary.loss)}`,
     ...(summary.accuracy === null ? [] : [`accuracy ${formatPercent(summary.accuracy)}`]),
   ];
   return [
-    ...textTable(exact ? [...COLUMNS, ...EXACT_COLUMNS] : COLUMNS, rows),
+    ...textTable(COLUMNS, rows),
+    ...exactTable(summary.layers),
     '',
     ...summary.skipped.map(({ name, reason }) => `skipped ${name}: ${reason}`),
     ...summary.notes.map((note) => `note: ${note}`),
