@@ -12,6 +12,7 @@ import {
   TaskSchema,
 } from '@kronlens/proto';
 import type { Layer } from '../layers/index.js';
+import type { Estimate } from '../merge/estimate.js';
 import { factorName } from '../merge/layer-factors.js';
 import {
   type BuiltProgram,
@@ -59,7 +60,13 @@ export interface TopEigenpairs {
   readonly vectors: Float64Array;
   /** ||H - K||_2, K the Kronecker product of the factors. */
   readonly differenceNorm: number | undefined;
+  /** ||H||_F^2 and ||H - K||_F^2. */
+  readonly frobenius: Estimate | undefined;
+  readonly differenceFrobenius: Estimate | undefined;
 }
+
+/** Random vectors of the Frobenius norms, beside the eigenvectors that are known. */
+const PROBES = 32;
 
 /** Products with vectors after which an iteration gives up. */
 function mostProducts(top: number): number {
@@ -88,6 +95,7 @@ async function curvatureTask(
     }),
     top,
     tolerance: stage.tolerance,
+    probes: PROBES,
     mostProducts: BigInt(mostProducts(top)),
     memoryBytes: BigInt(Math.floor(stage.run.memoryBytes)),
     kronecker: Array.from({ length: layer.groups }, (_, group) =>
@@ -109,6 +117,12 @@ async function readTopEigenpairs(engine: Engine, result: TaskResult): Promise<To
     if (found !== undefined) return found;
     throw new KronlensError('bad-task-result', `the curvature of a layer lacks '${name}'`);
   };
+  const estimate = (name: string): Estimate | undefined => {
+    const [value, standardError] = bundle.get(name)?.values ?? [];
+    return value === undefined || standardError === undefined
+      ? undefined
+      : { value, standardError };
+  };
   return {
     bundle: id,
     values: values('eigenvalues'),
@@ -116,6 +130,8 @@ async function readTopEigenpairs(engine: Engine, result: TaskResult): Promise<To
     converged: Array.from(values('converged'), (flag) => flag === 1),
     vectors: values('eigenvectors'),
     differenceNorm: bundle.get('difference_norm')?.values[0],
+    frobenius: estimate('frobenius'),
+    differenceFrobenius: estimate('difference_frobenius'),
   };
 }
 

@@ -10,6 +10,7 @@ import {
   type TaskResult,
   writeFileAtomic,
 } from '@kronlens/proto';
+import { rootOfQuotient } from '../merge/estimate.js';
 import {
   type LayerFiles,
   writeEigenvectors,
@@ -237,6 +238,16 @@ export class ResultWriter {
         work.exact = pairs.bundle;
         spectra.addExact(pairs);
         if (pairs.differenceNorm !== undefined) spectra.addDifferenceNorm(pairs.differenceNorm);
+        const { frobenius, differenceFrobenius } = pairs;
+        if (frobenius !== undefined)
+          spectra.addFrobeniusNorm(Math.sqrt(Math.max(0, frobenius.value)));
+        const error =
+          frobenius && differenceFrobenius && rootOfQuotient(differenceFrobenius, frobenius);
+        spectra.addMeasure('decoupling_error_frobenius', error?.value ?? null);
+        spectra.addMeasure(
+          'decoupling_error_frobenius_standard_error',
+          error?.standardError ?? null,
+        );
         const operator = exactOperator(this.#options);
         await writeExactEigenvectors(files, operator, pairs.values.length, pairs.vectors);
       },
