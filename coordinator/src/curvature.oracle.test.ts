@@ -209,7 +209,7 @@ for (const file of readdirSync(join(FIXTURES, 'curvature')).sort()) {
       for (const block of blocks) {
         it(`${bias} bias: products with vectors, ${block.layer}`, async () => {
           const layer = await layerOf(block);
-          const plan = await planCurvature(await model(), layer, options, run);
+          const plan = await planCurvature(await model(), layer, options, run, 100);
           assert.equal(plan.dim, block.dimension);
           assert.ok(plan.tailCapture !== undefined && plan.tailProduct !== undefined);
           const tail = { capture: plan.tailCapture, product: plan.tailProduct };

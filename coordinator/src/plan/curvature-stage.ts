@@ -78,7 +78,8 @@ async function curvatureTask(
   stage: CurvatureStage,
   { layer, factors }: CurvatureJob,
 ): Promise<Task> {
-  const plan: CurvaturePlan = await planCurvature(stage.model, layer, stage.options, stage.run);
+  const { model, options, run } = stage;
+  const plan: CurvaturePlan = await planCurvature(model, layer, options, run, stage.top);
   const stored = async (program: BuiltProgram | undefined) =>
     program === undefined ? '' : await storeProgram(engine, program);
   const top = Math.min(stage.top, plan.dim);
