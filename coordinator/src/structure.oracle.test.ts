@@ -18,6 +18,11 @@ import { analyse } from './testing/analyse.js';
 
 type Numbers = readonly (number | null)[];
 
+interface Outliers {
+  readonly ratio: number | null;
+  readonly position: number | null;
+}
+
 interface OracleBlock {
   readonly layer: string;
   readonly curvature: 'ggn' | 'hessian';
@@ -30,6 +35,8 @@ interface OracleBlock {
   readonly eigenspaceOverlap: Numbers;
   readonly eigenvalueRatio: Numbers;
   readonly matricisedRankRatio: Numbers;
+  readonly singularValues: readonly (readonly number[] | null)[];
+  readonly outliers: { readonly block: Outliers; readonly output: readonly Outliers[] };
   readonly decouplingError: { readonly spectral: number; readonly frobenius: number };
   /** [group][i][j] */
   readonly correspondence: {
@@ -64,6 +71,26 @@ function valuesOf(rows: readonly StructureRow[], measure: string): number[] {
     .filter((row) => row.measure === measure)
     .sort((a, b) => (a.k ?? 0) - (b.k ?? 0))
     .map(({ value }) => value);
+}
+
+function assertOutliers(
+  rows: readonly StructureRow[],
+  operator: string,
+  { position, ratio }: Outliers,
+): void {
+  const [found = null] = valuesOf(rows, `outlier_position_${operator}`);
+  assert.equal(found, position, `position of the outliers of ${operator}`);
+  const [of] = valuesOf(rows, `outlier_ratio_${operator}`);
+  if (ratio !== null) assertNear(`outlier ratio of ${operator}`, of, ratio, SHARES * ratio);
+}
+
+async function assertSingularValues(path: string, expected: OracleBlock['singularValues']) {
+  const { values, columns } = decodeMatrixFile(await readFile(path));
+  for (const [row, list] of expected.entries()) {
+    list?.slice(0, columns).forEach((value, i) => {
+      assertNear(`${path} ${row} ${i}`, values[row * columns + i], value, SHARES);
+    });
+  }
 }
 
 async function assertLayer(folder: string, stem: string, oracle: OracleBlock): Promise<void> {
@@ -129,6 +156,11 @@ async function assertLayer(folder: string, stem: string, oracle: OracleBlock): P
         );
     });
   }
+  assertOutliers(rows, 'ggn', oracle.outliers.block);
+  for (const [group, outliers] of oracle.outliers.output.entries())
+    assertOutliers(rows, oracle.groups === 1 ? 'output' : `g${group}.output`, outliers);
+  const singular = join(folder, 'correspondence', `${stem}.singular_values.arrow`);
+  await assertSingularValues(singular, oracle.singularValues);
   for (const side of ['input', 'output'] as const) {
     for (const [group, lists] of oracle.correspondence[side].entries()) {
       const block = oracle.groups === 1 ? stem : `${stem}.g${group}`;
@@ -148,8 +180,17 @@ for (const file of readdirSync(join(FIXTURES, 'curvature')).sort()) {
   const name = file.replace(/\.json$/, '');
   const oracle: Oracle = JSON.parse(readFileSync(join(FIXTURES, 'curvature', file), 'utf8'));
   describe(`structure of ${name}`, () => {
-    for (const dense of [1024, 0]) {
-      it(dense > 0 ? 'blocks formed whole' : 'blocks multiplied by vectors', async (t) => {
+    for (const [dense, bias] of [
+      [1024, 'separate'],
+      [1024, 'joint'],
+      [0, 'separate'],
+    ] as const) {
+      const blocks = oracle.layers.filter(
+        (block) => block.curvature === 'ggn' && block.bias === bias,
+      );
+      if (blocks.length === 0) continue;
+      const how = dense > 0 ? 'formed whole' : 'multiplied by vectors';
+      it(`blocks ${how}, ${bias} bias`, async (t) => {
         const { folder } = await analyse(
           t,
           {
@@ -161,12 +202,10 @@ for (const file of readdirSync(join(FIXTURES, 'curvature')).sort()) {
             measures: ['eigen', 'curvature', 'structure'],
             top: 20,
             ekfac: true,
+            bias,
             dense,
             batch: 16,
           },
-        );
-        const blocks = oracle.layers.filter(
-          ({ curvature, bias }) => curvature === 'ggn' && bias === 'separate',
         );
         const stems = layerFileNames(blocks.map(({ layer }) => layer));
         for (const block of blocks) await assertLayer(folder, stems.get(block.layer) ?? '', block);

@@ -49,30 +49,29 @@ export function structureRows(layer: MeasuredLayer, bundle: StructureBundle): St
 }
 
 /**
- * One sentence for each reason why measures of the layer are missing or end early, for people.
- * @param top eigenpairs that were asked for
+ * One sentence for each operator of the layer that is degenerate, for people: zero, as behind dead
+ * ReLUs, or of so low a rank that measures end before the outliers do.
+ * @param outliers that are expected: the rank of the loss's Hessian in the logits
  */
 export function structureNotes(
   layer: MeasuredLayer,
   bundle: StructureBundle,
-  top: number,
+  outliers: number,
 ): readonly string[] {
   const count = (name: string): number | undefined => bundle.get(name)?.values[0];
-  const [exact, kronecker] = [count('rank'), count('rank_kronecker')];
   const pairs = bundle.get('eigenvalues_kronecker')?.values.length ?? 0;
-  const most = Math.min(top, pairs);
-  const notes: string[] = [];
-  const say = (what: string, rank: number | undefined, missing: string): void => {
-    if (rank === undefined || rank >= most) return;
-    notes.push(
-      rank === 0
-        ? `layer '${layer.name}': ${what} is zero, so ${missing} are not defined`
-        : `layer '${layer.name}': only ${rank} of the ${most} eigenvalues of ${what} can be told from zero, so ${missing} end at k = ${rank}`,
-    );
-  };
-  say(`its exact block (${layer.operator})`, exact, 'measures of its eigenvectors');
-  say('the Kronecker product of its factors', kronecker, 'eigenspace overlaps');
-  return notes;
+  const expected = Math.min(outliers, pairs);
+  const operators = [
+    [`its exact block (${layer.operator})`, count('rank'), 'measures of its eigenvectors'],
+    ['the Kronecker product of its factors', count('rank_kronecker'), 'eigenspace overlaps'],
+  ] as const;
+  return operators.flatMap(([what, rank, measures]) => {
+    if (rank === undefined || rank >= expected) return [];
+    const start = `layer '${layer.name}':`;
+    if (rank === 0) return [`${start} ${what} is zero, so ${measures} are not defined`];
+    const cause = `only ${rank} eigenvalues of ${what} can be told from zero`;
+    return [`${start} ${cause}, so ${measures} end at k = ${rank}`];
+  });
 }
 
 /** The matrix of that name. @throws KronlensError when the bundle lacks it */

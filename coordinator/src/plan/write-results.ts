@@ -31,7 +31,7 @@ import { layerRows } from '../merge/layer-table.js';
 import { evaluateMeanGrams } from '../merge/mean-gram.js';
 import { writeStructureFiles } from '../merge/structure-files.js';
 import { structureNotes, structureRows } from '../merge/structure-rows.js';
-import { type FactorPlan, planMeanGram } from '../programs/index.js';
+import { type FactorPlan, lossRank, planMeanGram } from '../programs/index.js';
 import { type CurvatureJob, runCurvatureStage } from './curvature-stage.js';
 import { type EigenJob, runEigenStage } from './eigen-stage.js';
 import { runEkfac } from './ekfac-stage.js';
@@ -79,8 +79,7 @@ export class ResultWriter {
   /** Rank of the loss's Hessian in the logits: the outliers that are expected. */
   get #outliers(): number {
     const { model, factorOptions } = this.#run;
-    const { outputs } = model.logits;
-    return factorOptions.loss === 'cross-entropy' ? outputs - 1 : outputs;
+    return lossRank(factorOptions.loss, model.logits.outputs);
   }
 
   #measures(measure: AnalysisOptions['measures'][number]): boolean {
@@ -121,8 +120,7 @@ export class ResultWriter {
       spectra: new LayerSpectra(layer, means),
       eigenpairs: new Map(),
     });
-    const decomposed = eigen || exact || this.#options.ekfac;
-    if (!decomposed && !structure) return;
+    if (!eigen && !structure && !exact && !this.#options.ekfac) return;
     const meanGrams =
       gram === undefined
         ? []
@@ -135,7 +133,7 @@ export class ResultWriter {
         this.#jobs.push({ layer: layer.name, group, operator, bundle, tensor, size });
       };
       add('input', input.shape[0]);
-      if (decomposed) add('output', output.shape[0]);
+      add('output', output.shape[0]);
       if (meanGrams.length > 0) add('mean_gram', meanGrams[group]?.shape[0]);
     }
     if (factors.exact !== undefined) this.#layByExact(files, bundle, factors.exact);
@@ -306,7 +304,7 @@ export class ResultWriter {
       const operator = exactOperator(this.#options);
       const layer = { name: job.layer, groups: files.layer.groups, operator };
       spectra.addRows(structureRows(layer, bundle));
-      this.#notes.push(...structureNotes(layer, bundle, stage.top));
+      this.#notes.push(...structureNotes(layer, bundle, stage.outliers));
       await writeStructureFiles(files, operator, bundle);
     });
   }

@@ -4,7 +4,7 @@ export type { DataRun } from './choose-batch.js';
 export type { KroneckerBasis } from './ekfac.js';
 export { blockDim, type ExactSums, type FactorOptions, factorInputDim } from './factor-options.js';
 export { checkLoss, defaultLoss, type Logits } from './logits.js';
-export type { ColumnKind, LossName } from './loss.js';
+export { type ColumnKind, type LossName, lossRank } from './loss.js';
 export type { MeanGram } from './mean-gram.js';
 export {
   type ModelInput,

@@ -41,6 +41,11 @@ export function drawShape(
 export function columnCount(loss: LossName, kind: ColumnKind, outputs: number): number {
   if (kind.kind === 'mc') return kind.samples;
   if (kind.kind === 'empirical') return 1;
+  return lossRank(loss, outputs);
+}
+
+/** The rank of A: how many outliers are expected in the spectra of the model's Hessians. */
+export function lossRank(loss: LossName, outputs: number): number {
   return loss === 'cross-entropy' ? outputs - 1 : outputs;
 }
 
