@@ -1,7 +1,6 @@
 // Forms of older opsets of ops that have no rule: models may use them where nothing is differentiated.
 import { intAttribute, string, stringAttribute, without } from '../attributes.js';
 import { intTensor } from '../tensor.js';
-import { attributeToInput } from './attribute-to-input.js';
 import { upgradeResize } from './nearest-resize.js';
 import type { OpRule } from './op-rule.js';
 import { upgradeSoftmax } from './softmax.js';
@@ -59,7 +58,4 @@ export const OLDER_FORMS: ReadonlyMap<string, Upgrade> = new Map([
   ['GridSample', gridSample],
   ['DFT', dft],
   ['Hardmax', upgradeSoftmax],
-  ...['L1', 'L2', 'LogSum', 'LogSumExp', 'Prod', 'SumSquare'].map(
-    (of) => [`Reduce${of}`, attributeToInput('axes')] as const,
-  ),
 ]);

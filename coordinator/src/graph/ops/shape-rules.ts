@@ -9,21 +9,12 @@ import {
   without,
 } from '../attributes.js';
 import { elementCount } from '../graph.js';
-import { floatTensor, intTensor, tensorNumbers } from '../tensor.js';
+import { floatTensor, intTensor } from '../tensor.js';
 import { attributeToInput } from './attribute-to-input.js';
+import { constantNumbers as constants } from './constant-input.js';
 import { type OpRule, UnsupportedFormError, type Vjp, type VjpContext } from './op-rule.js';
 
 const first = (c: VjpContext) => c.type(c.node.inputs[0] ?? '').shape;
-
-/** The integers of constant input `index`; undefined where the input is absent. */
-function constants(c: VjpContext, index: number): number[] | undefined {
-  const name = c.node.inputs[index] ?? '';
-  if (name === '') return undefined;
-  const tensor = c.constant(name);
-  if (tensor === undefined)
-    throw new UnsupportedFormError(c.node, `its input '${name}' must not depend on the data`);
-  return tensorNumbers(tensor);
-}
 
 const wrap = (axis: number, rank: number) => (axis < 0 ? axis + rank : axis);
 
@@ -327,84 +318,9 @@ const gather: OpRule = {
   ],
 };
 
-/** Sums the columns' cotangent of a reduced value out to the input's shape. */
-function spread(c: VjpContext, g: string): string {
-  const shape = first(c);
-  const kept = reducedAxes(c);
-  const unit = shape.map((size, axis) => (kept.has(axis) ? 1 : size));
-  return c.build.emit('Expand', [
-    c.build.reshape(g, [c.columns, ...unit]),
-    c.build.ints([c.columns, ...shape]),
-  ]);
-}
-
-function reducedAxes(c: VjpContext): ReadonlySet<number> {
-  const rank = first(c).length;
-  const axes = constants(c, 1);
-  if (axes !== undefined && axes.length > 0) return new Set(axes.map((axis) => wrap(axis, rank)));
-  return intAttribute(c.node, 'noop_with_empty_axes', 0) === 1
-    ? new Set()
-    : new Set(Array.from({ length: rank }, (_, axis) => axis));
-}
-
-function reduction(
-  op: string,
-  derivative: (c: VjpContext, g: string) => string,
-  linearity: OpRule['linearity'],
-): OpRule {
-  return {
-    op,
-    vjp: (c, [g]) => (g === undefined || !c.wants(0) ? [] : [derivative(c, spread(c, g))]),
-    linearity,
-    upgrade: attributeToInput('axes'),
-    examples: [
-      {
-        name: 'negative axis, dropped',
-        attributes: { keepdims: int(0) },
-        inputs: [{ shape: [3, 4, 2], distinct: true }, intTensor([-2])],
-      },
-      {
-        name: 'all axes',
-        attributes: { keepdims: int(1) },
-        inputs: [{ shape: [3, 4], distinct: true }],
-      },
-    ],
-  };
-}
-
-const reduceSum = reduction('ReduceSum', (_c, g) => g, 'linear');
-const reduceMean = reduction(
-  'ReduceMean',
-  (c, g) => {
-    const shape = first(c);
-    const count = [...reducedAxes(c)].reduce((product, axis) => product * (shape[axis] ?? 1), 1);
-    const dtype = c.type(c.node.inputs[0] ?? '').dtype === 'float64' ? 'float64' : 'float32';
-    return c.build.emit('Mul', [g, c.build.scalar(1 / count, dtype)]);
-  },
-  'linear',
-);
-/** Equal extremes share the cotangent evenly, as PyTorch's amax does. */
-function reduceExtreme(op: 'ReduceMax' | 'ReduceMin'): OpRule {
-  return reduction(
-    op,
-    (c, g) => {
-      const x = c.node.inputs[0] ?? '';
-      const shape = first(c);
-      const axes = [...reducedAxes(c)];
-      const unit = shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
-      const best = c.build.reshape(c.node.outputs[0] ?? '', unit);
-      const to = c.type(x).dtype === 'float64' ? 11 : 1;
-      const mask = c.build.emit('Cast', [c.build.emit('Equal', [x, best])], { to: int(to) });
-      const ties = c.build.emit('ReduceSum', [mask, c.build.ints(axes)], { keepdims: int(1) });
-      return c.build.emit('Mul', [g, c.build.emit('Div', [mask, ties])]);
-    },
-    'piecewise-linear',
-  );
-}
-
 const vector = { name: 'vector', inputs: [{ shape: [4] }] };
 
-/** Shape ops and reductions, in the table's order. */
+/** Shape ops, in the table's order. */
 export const SHAPE_RULES: readonly OpRule[] = [
   reshaping('Reshape', [
     { name: 'with a free size', inputs: [{ shape: [2, 6] }, intTensor([0, 3, -1])] },
@@ -430,10 +346,6 @@ export const SHAPE_RULES: readonly OpRule[] = [
   expand,
   tile,
   gather,
-  reduceSum,
-  reduceMean,
-  reduceExtreme('ReduceMax'),
-  reduceExtreme('ReduceMin'),
   { op: 'Shape', vjp: 'constant', linearity: 'linear', examples: [vector] },
   { op: 'Size', vjp: 'constant', linearity: 'linear', examples: [vector] },
   {

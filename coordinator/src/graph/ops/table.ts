@@ -4,7 +4,9 @@ import { ELEMENTWISE_RULES } from './elementwise-rules.js';
 import { NETWORK_RULES } from './network-rules.js';
 import { NORMALIZATION_RULES } from './normalization-rules.js';
 import type { OpRule } from './op-rule.js';
+import { REDUCTION_RULES } from './reduction-rules.js';
 import { SHAPE_RULES } from './shape-rules.js';
+import { TRIGONOMETRIC_RULES } from './trigonometric-rules.js';
 
 /** Each family of ops has its own list, in a file beside this one. */
 const RULES: readonly OpRule[] = [
@@ -12,7 +14,9 @@ const RULES: readonly OpRule[] = [
   ...NORMALIZATION_RULES,
   ...ELEMENTWISE_RULES,
   ...ACTIVATION_RULES,
+  ...TRIGONOMETRIC_RULES,
   ...SHAPE_RULES,
+  ...REDUCTION_RULES,
 ];
 
 const BY_NAME: ReadonlyMap<string, OpRule> = new Map(RULES.map((rule) => [rule.op, rule]));
