@@ -42,7 +42,8 @@ export function chunksOf({ shape, count }: WeightVectors): readonly Chunk[] {
 
 /**
  * The group's part of the vectors of a chunk, Mat(h_j) laid side by side: [m, chunk.count, n], so
- * that one product multiplies all of them from the left, and one from the right.
+ * that one product multiplies all of them from the left, and one from the right. A view of the vector
+ * where the chunk is a single one.
  */
 export function groupPart(
   { shape, values }: WeightVectors,
@@ -51,6 +52,10 @@ export function groupPart(
 ): Float64Array {
   const { outDim: m, inDim: n } = shape;
   const dimension = dimensionOf(shape);
+  if (count === 1) {
+    const start = first * dimension + group * m * n;
+    return values.subarray(start, start + m * n);
+  }
   const part = new Float64Array(m * count * n);
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < count; j++) {
