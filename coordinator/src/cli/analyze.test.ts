@@ -40,7 +40,10 @@ test('a run writes every file, a record and a summary; nothing else stays', () =
       [
         ...layers.flatMap((layer) => [
           ...['input', 'mean', 'output'].map((kind) => `factors/${layer}.${kind}.arrow`),
-          ...['input', 'output'].map((kind) => `eigenvectors/${layer}.${kind}.arrow`),
+          ...['ggn', 'input', 'output'].map((kind) => `eigenvectors/${layer}.${kind}.arrow`),
+          ...['input', 'output', 'singular_values'].map(
+            (kind) => `correspondence/${layer}.${kind}.arrow`,
+          ),
         ]),
         ...['layers.arrow', 'run.json', 'spectra.arrow', 'structure.arrow'],
       ].sort(),
@@ -54,7 +57,8 @@ test('a run writes every file, a record and a summary; nothing else stays', () =
     assert.match(stdout, /^conv1 +6x9 /m);
     assert.match(stdout, /1,797 samples, cross-entropy 0\.04978, accuracy 98\.78%/);
     assert.match(stderr, /^factors +1,797 samples in /m);
-    assert.match(stderr, /^eigen +12 matrices in /m);
+    assert.match(stderr, /^eigen +18 matrices in /m);
+    assert.match(stderr, /^curvature 2 layers in /m);
   }));
 
 test('eigenpairs rebuild the factors, and the tables agree with them', () =>
@@ -156,7 +160,12 @@ test('a small memory limit splits the layers over several programs, with the sam
   inTemporaryFolder(async (folder) => {
     const run = async (name: string, ...more: readonly string[]) => {
       const out = join(folder, name);
-      const { code, stderr } = await analyze(LENET, out, '--samples', '100', ...more);
+      const { code, stderr } = await analyze(
+        LENET,
+        out,
+        ...['--samples', '100', '--measure', 'factors'],
+        ...more,
+      );
       assert.equal(code, 0, stderr);
       assert.match(stderr, /^factors +100 samples in /m);
       return out;
@@ -182,6 +191,8 @@ test('drawn labels depend on the seed alone', () =>
       const { code, stderr } = await analyze(
         MLP,
         out,
+        '--measure',
+        'factors',
         '--output-hessian',
         'mc',
         '--samples',
