@@ -1,7 +1,6 @@
 // kronlens compare: overlaps of eigenspaces between finished runs, from their stored eigenvectors.
 import { Command } from 'commander';
-import { runComparison } from '../compare/index.js';
-import { renderComparison } from '../report/comparison-summary.js';
+import { renderComparison, runComparison } from '../compare/index.js';
 import { interruptible } from './interruption.js';
 import { positiveInteger } from './option-values.js';
 import { ProgressDisplay } from './progress.js';

@@ -6,6 +6,7 @@ import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, failureOf, stackOf } from './exit-code.js';
 import { inspectCommand } from './inspect.js';
+import { reportCommand } from './report.js';
 import { processTerminal, type Terminal } from './terminal.js';
 
 const DESCRIPTION =
@@ -17,6 +18,7 @@ Examples:
   kronlens inspect model.onnx
   kronlens analyze model.onnx --data data.npz --out out/model
   kronlens compare out/model out/other-seed --out out/comparison
+  kronlens report out/model --out report.html
 
 Exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted.`;
 
@@ -38,6 +40,7 @@ function program(terminal: Terminal, exit: (code: number) => void): Command {
     inspectCommand(terminal),
     analyzeCommand(terminal),
     compareCommand(terminal),
+    reportCommand(terminal),
     doctorCommand(terminal, exit),
   ];
   for (const command of commands)

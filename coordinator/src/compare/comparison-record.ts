@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { writeFileAtomic } from '@kronlens/proto';
 import { RECORD_FILE, RECORD_FORMAT } from '../plan/run-record.js';
+import type { LayerComparisonSummary } from '../results/index.js';
 import { VERSION } from '../version.js';
-import type { LayerComparisonSummary } from './comparison-rows.js';
 
 /** One of the runs that are compared. */
 export interface ComparedRun {
@@ -22,6 +22,8 @@ export interface ComparisonRecord {
   readonly status: 'running' | 'finished';
   readonly version: string;
   readonly options: { readonly top: number | null; readonly trajectory: boolean };
+  /** c: outputs of the models. */
+  readonly outputs: number;
   readonly runs: readonly ComparedRun[];
   readonly layers: readonly LayerComparisonSummary[];
   readonly leftOut: readonly { readonly layer: string; readonly missingIn: readonly string[] }[];
@@ -46,12 +48,12 @@ const DEFINITIONS = {
 /** A record without what depends on how far the comparison is. */
 export type RecordedComparison = Pick<
   ComparisonRecord,
-  'options' | 'runs' | 'layers' | 'leftOut' | 'warnings' | 'timings'
+  'options' | 'outputs' | 'runs' | 'layers' | 'leftOut' | 'warnings' | 'timings'
 >;
 
 export function comparisonRecord(
   status: ComparisonRecord['status'],
-  { options, runs, layers, leftOut, warnings, timings }: RecordedComparison,
+  { options, outputs, runs, layers, leftOut, warnings, timings }: RecordedComparison,
 ): ComparisonRecord {
   return {
     format: RECORD_FORMAT,
@@ -59,6 +61,7 @@ export function comparisonRecord(
     status,
     version: VERSION,
     options,
+    outputs,
     runs,
     layers,
     leftOut,

@@ -1,48 +1,12 @@
 // The rows of overlap.arrow, overlap_mean.arrow and prediction.arrow, and the summary of a comparison.
 import type { MeanOverlapRow, OverlapRow, PredictionRow } from '@kronlens/proto';
+import type { LayerComparisonSummary, OverlapPeak, PredictionSummary } from '../results/index.js';
 import type { LayerComparison, OperatorCurves, PairPrediction } from './layer-comparison.js';
 import { type PairStatistics, pairStatistics, pairsOf } from './pair-statistics.js';
 import { predictedOverlap } from './prediction.js';
 
 /** Operators on the whole weight, which the prediction is about. */
 const WHOLE_WEIGHT = new Set(['kron', 'ggn', 'hessian']);
-
-/** Where the overlap of an operator exceeds that of random subspaces most. */
-export interface OverlapPeak {
-  readonly k: number;
-  readonly mean: number;
-  readonly deviation: number | null;
-  /** k / d. */
-  readonly baseline: number;
-}
-
-export interface OperatorSummary {
-  readonly operator: string;
-  readonly dimension: number;
-  /** The largest k. */
-  readonly top: number;
-  /** The run that has no more eigenvectors; null: all that were asked for are compared. */
-  readonly limitedBy: string | null;
-  /** null where nothing could be compared. */
-  readonly peak: OverlapPeak | null;
-}
-
-/** The theory's prediction for a layer over all pairs. */
-export interface PredictionSummary {
-  readonly k: number;
-  readonly height: number;
-  readonly deviation: number | null;
-  readonly pairs: number;
-  /** Pairs in which tau_m gamma_1 > tau_1 gamma_2 holds in both runs. */
-  readonly holds: number;
-}
-
-export interface LayerComparisonSummary {
-  readonly layer: string;
-  readonly operators: readonly OperatorSummary[];
-  /** null where an input is identically 0. */
-  readonly prediction: PredictionSummary | null;
-}
 
 /** Statistics of overlap(k) over the pairs, k = 1 first. */
 function statistics({ curves }: OperatorCurves): readonly PairStatistics[] {

@@ -120,6 +120,7 @@ export async function runComparison(
   progress.end();
   const recorded: RecordedComparison = {
     options: { top: request.top ?? null, trajectory: request.trajectory },
+    outputs: Math.max(...runs.map(({ facts }) => facts.outputs)),
     runs: runs.map(({ name, folder, facts }) => ({
       name,
       path: folder,

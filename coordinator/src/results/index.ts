@@ -1,5 +1,12 @@
 // Reading result folders: records, tables and matrices of finished runs.
 export { type AnalysisFacts, type AnalysisResults, openAnalysis } from './analysis-results.js';
+export { type ComparisonResults, openComparison } from './comparison-results.js';
+export type {
+  LayerComparisonSummary,
+  OperatorSummary,
+  OverlapPeak,
+  PredictionSummary,
+} from './comparison-summary.js';
 export { damagedFile, missingFile } from './damaged.js';
 export { type MatrixRoom, readMatrix, type StoredMatrix } from './read-matrix.js';
 export { kindOfResults, type RecordKind, readFinishedRecord } from './read-record.js';

@@ -40,12 +40,6 @@ export class JsonFields {
     return value;
   }
 
-  boolean(key: string): boolean {
-    const value = this.#values[key];
-    if (typeof value !== 'boolean') throw new JsonFieldError(this.#at(key), 'true or false');
-    return value;
-  }
-
   object(key: string): JsonFields {
     return new JsonFields(this.#values[key], this.#at(key));
   }
@@ -72,9 +66,17 @@ export class JsonFields {
     return value;
   }
 
-  /** The number, or null where it is null or absent. */
+  /** Whether the key is absent or its value null. */
+  isNull(key: string): boolean {
+    return this.#values[key] === undefined || this.#values[key] === null;
+  }
+
   numberOrNull(key: string): number | null {
-    return this.#values[key] === undefined || this.#values[key] === null ? null : this.number(key);
+    return this.isNull(key) ? null : this.number(key);
+  }
+
+  objectOrNull(key: string): JsonFields | null {
+    return this.isNull(key) ? null : this.object(key);
   }
 
   /** All entries as texts for people: scalars as they are, arrays joined by commas. */

@@ -1,7 +1,7 @@
 // What `compare` says at the end: one line an operator of a layer, then what was left out.
-import type { ComparisonRecord } from '../compare/index.js';
-import { formatDuration } from './number-format.js';
-import { type Column, textTable } from './text-table.js';
+import { formatDuration } from '../report/number-format.js';
+import { type Column, textTable } from '../report/text-table.js';
+import type { ComparisonRecord } from './comparison-record.js';
 
 const COLUMNS: readonly Column[] = [
   { title: 'layer', align: 'left' },
@@ -52,7 +52,9 @@ export function renderComparison(record: ComparisonRecord, out: string): readonl
   return [
     ...textTable(COLUMNS, rows),
     '',
-    ...(limited ? ['* one of the runs has no more eigenvectors with an eigenvalue above 0'] : []),
+    ...(limited
+      ? ['* one of the runs has no more eigenvectors, or none with an eigenvalue above 0']
+      : []),
     ...record.leftOut.map(
       ({ layer, missingIn }) =>
         `not compared: layer '${layer}' is missing in ${missingIn.join(', ')}`,

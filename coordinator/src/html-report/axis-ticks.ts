@@ -1,0 +1,45 @@
+// Tick values and labels of axes.
+import { formatNumber } from '../report/number-format.js';
+
+const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+const MOST_DECADES = 7;
+
+/** `10⁻³` for the exponent -3. */
+export function powerOfTen(exponent: number): string {
+  const digits = [...String(Math.abs(exponent))].map((digit) => SUPERSCRIPTS[Number(digit)] ?? '');
+  return `10${exponent < 0 ? '⁻' : ''}${digits.join('')}`;
+}
+
+export interface Ticks {
+  readonly values: readonly number[];
+  readonly labels: ReadonlyMap<number, string>;
+}
+
+/**
+ * Ticks of a logarithmic axis: powers of ten, every second or third of them where there are many;
+ * within two decades also 2 and 5 times a power.
+ * @param low above 0
+ */
+export function logTicks(low: number, high: number): Ticks {
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
+  const step = Math.max(1, Math.ceil((last - first) / MOST_DECADES));
+  const labels = new Map<number, string>();
+  const fine = last - first <= 2;
+  for (let exponent = first; exponent <= last; exponent += fine ? 1 : step) {
+    for (const factor of fine ? [1, 2, 5] : [1]) {
+      // 10 ** -3 is not quite the number that 1e-3 is.
+      const value = Number(`${factor}e${exponent}`);
+      if (value < low * (1 - 1e-9) || value > high * (1 + 1e-9)) continue;
+      const small = fine && Math.abs(exponent) <= 3;
+      const written = factor === 1 ? powerOfTen(exponent) : `${factor}·${powerOfTen(exponent)}`;
+      labels.set(value, small ? String(value) : written);
+    }
+  }
+  return { values: [...labels.keys()], labels };
+}
+
+/** Numbers on linear axes: four digits without trailing zeros. */
+export function linearLabel(value: number): string {
+  const text = formatNumber(value);
+  return text.includes('e') || !text.includes('.') ? text : text.replace(/\.?0+$/, '');
+}

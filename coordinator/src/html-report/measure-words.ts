@@ -1,0 +1,50 @@
+// Names and explanations of the measures of structure.arrow.
+
+export interface MeasureWords {
+  readonly title: string;
+  readonly explanation: string;
+}
+
+const WORDS: Readonly<Record<string, MeasureWords>> = {
+  mean_alignment: {
+    title: 'mean alignment',
+    explanation: '(v₁ · E[x] / ‖E[x]‖)², v₁ the top eigenvector of E[xxᵀ]',
+  },
+  spectral_ratio: {
+    title: 'λ₁/λ₂ of E[xxᵀ]',
+    explanation: 'how far the first eigenvalue stands out',
+  },
+  decoupling_error_spectral: {
+    title: 'decoupling error, spectral',
+    explanation: '‖E[M] ⊗ E[xxᵀ] − H‖ / ‖H‖ in the spectral norm',
+  },
+  decoupling_error_frobenius: {
+    title: 'decoupling error, Frobenius',
+    explanation: '‖E[M] ⊗ E[xxᵀ] − H‖ / ‖H‖ in the Frobenius norm',
+  },
+  heuristic_overlap: {
+    title: 'heuristic overlap',
+    explanation:
+      'overlap of the top c − 1 eigenspace of E[M] with the row space of the weights behind',
+  },
+  trace: { title: 'trace of H', explanation: 'the sum of all eigenvalues of the exact block' },
+  eigenspace_overlap: {
+    title: 'Overlap, exact and Kronecker',
+    explanation:
+      '‖UᵀV‖² / k (Frobenius) of the top-k eigenspaces of H and of E[M] ⊗ E[xxᵀ]: 1 where they are equal, k/d for random ones in d dimensions.',
+  },
+  eigenvalue_ratio: {
+    title: 'Eigenvalue ratio, Kronecker over exact',
+    explanation: 'The k-th eigenvalue of E[M] ⊗ E[xxᵀ] over that of H.',
+  },
+  matricised_rank_ratio: {
+    title: 'Low rank of matricised eigenvectors',
+    explanation:
+      '‖Mat(h)‖₂ / ‖Mat(h)‖ (Frobenius) of the eigenvectors h of H: 1 where h is a product u ⊗ v.',
+  },
+};
+
+/** An unknown measure is shown under its own name. */
+export function measureWords(measure: string): MeasureWords {
+  return WORDS[measure] ?? { title: measure.replaceAll('_', ' '), explanation: '' };
+}
