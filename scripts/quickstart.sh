@@ -17,7 +17,8 @@ npx kronlens doctor || echo "quickstart.sh: going on without what is missing" >&
 
 # The folder of an earlier quickstart, and nothing else, makes way for the new results.
 if [ -f "$out/run.json" ]; then rm -rf "$out"; fi
-npx kronlens analyze examples/digits/lenet.onnx --data examples/digits/digits.npz --out "$out"
+npx kronlens analyze examples/digits/lenet.onnx --data examples/digits/digits.npz --out "$out" --report
 
 echo
 echo "The result files are in $(cd "$out" && pwd)"
+echo "Open $(cd "$out" && pwd)/report.html"

@@ -43,6 +43,7 @@ interface Parsed extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcS
   readonly shard?: number;
   readonly parallel: number;
   readonly resume?: true;
+  readonly report?: true;
   readonly json?: true;
 }
 
@@ -104,15 +105,30 @@ function executionOptions(model: string, parsed: Parsed): ExecutionOptions {
   };
 }
 
-function show(terminal: Terminal, outcome: AnalysisOutcome, out: string, json: boolean): void {
+/** Writes the report of a finished run into its folder. @returns its path */
+async function writeRunReport(out: string): Promise<string> {
+  const { writeReport } = await import('../html-report/index.js');
+  const path = join(out, 'report.html');
+  await writeReport([out], path);
+  return path;
+}
+
+function show(
+  terminal: Terminal,
+  outcome: AnalysisOutcome,
+  { out, json }: Parsed,
+  report: string | undefined,
+): void {
   const summary = summaryOf(outcome.record, out);
   if (json) {
-    terminal.out(JSON.stringify({ ...summary, wasFinished: outcome.wasFinished }, null, 2));
+    const { wasFinished } = outcome;
+    terminal.out(JSON.stringify({ ...summary, wasFinished, report }, null, 2));
     return;
   }
   // Warnings were shown when the run began.
   const warnings = outcome.wasFinished ? summary.warnings : [];
   for (const line of renderSummary({ ...summary, warnings })) terminal.out(line);
+  if (report !== undefined) terminal.out(`report in ${report}`);
 }
 
 async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promise<void> {
@@ -137,7 +153,8 @@ async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promi
   });
   if (outcome.wasFinished)
     terminal.err(`${parsed.out} holds the finished run; nothing is to be done`);
-  show(terminal, outcome, parsed.out, parsed.json === true);
+  const report = parsed.report ? await writeRunReport(parsed.out) : undefined;
+  show(terminal, outcome, parsed, report);
 }
 
 export function analyzeCommand(terminal: Terminal): Command {
@@ -235,6 +252,7 @@ export function analyzeCommand(terminal: Terminal): Command {
     .option('--device <name>', 'cpu', choice(['cpu'] as const, ['cuda', 'webgpu']), 'cpu' as const)
     .option('--linalg <name>', LINALGS.join(', '), choice(LINALGS), 'auto' as const)
     .option('--resume', 'finish an interrupted run of the same options')
+    .option('--report', 'write report.html into the result folder')
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', EXAMPLES)
     .action((model: string, parsed: Parsed) => analyze(model, parsed, terminal));

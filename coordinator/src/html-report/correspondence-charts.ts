@@ -52,7 +52,7 @@ export async function correspondenceCharts(
         heatmapFigure({
           kind: `correspondence_${factor}`,
           title: groups === 1 ? title : `${title}, group ${group}`,
-          caption: `Corr(i, j) = ${formula}; every column sums to 1.${cut}`,
+          caption: `Corr(i, j) = ${formula}; every column sums to 1${groups === 1 ? '' : ' over all groups'}.${cut}`,
           xLabel: 'exact eigenvector hⱼ',
           yLabel: axis,
           rows,

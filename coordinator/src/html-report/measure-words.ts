@@ -24,10 +24,18 @@ const WORDS: Readonly<Record<string, MeasureWords>> = {
   },
   heuristic_overlap: {
     title: 'heuristic overlap',
-    explanation:
-      'overlap of the top c − 1 eigenspace of E[M] with the row space of the weights behind',
+    explanation: 'of the top c − 1 eigenspace of E[M] with the row space of the weights behind',
   },
   trace: { title: 'trace of H', explanation: 'the sum of all eigenvalues of the exact block' },
+  trace_kronecker: {
+    title: 'trace, Kronecker',
+    explanation: 'the sum of all eigenvalues of E[M] ⊗ E[xxᵀ]',
+  },
+  norm_frobenius: { title: '‖H‖', explanation: 'the Frobenius norm of the exact block' },
+  norm_frobenius_kronecker: {
+    title: '‖E[M] ⊗ E[xxᵀ]‖',
+    explanation: 'the Frobenius norm of the Kronecker product',
+  },
   eigenspace_overlap: {
     title: 'Overlap, exact and Kronecker',
     explanation:
@@ -44,7 +52,28 @@ const WORDS: Readonly<Record<string, MeasureWords>> = {
   },
 };
 
+/** Measures that are taken of several operators and end in the operator's name. */
+const BY_OPERATOR: Readonly<Record<string, (operator: string) => MeasureWords>> = {
+  outlier_position: (operator) => ({
+    title: `outliers of ${operator}`,
+    explanation: 'the number of eigenvalues above the largest relative gap',
+  }),
+  outlier_ratio: (operator) => ({
+    title: `λ(c−1)/λ(c) of ${operator}`,
+    explanation: 'how far the c − 1 outliers stand out',
+  }),
+};
+
+const OPERATORS: Readonly<Record<string, string>> = { output: 'E[M]', input: 'E[xxᵀ]', ggn: 'H' };
+
 /** An unknown measure is shown under its own name. */
 export function measureWords(measure: string): MeasureWords {
-  return WORDS[measure] ?? { title: measure.replaceAll('_', ' '), explanation: '' };
+  const known = WORDS[measure];
+  if (known !== undefined) return known;
+  for (const [prefix, words] of Object.entries(BY_OPERATOR)) {
+    if (!measure.startsWith(`${prefix}_`)) continue;
+    const operator = measure.slice(prefix.length + 1);
+    return words(OPERATORS[operator] ?? operator);
+  }
+  return { title: measure.replaceAll('_', ' '), explanation: '' };
 }
