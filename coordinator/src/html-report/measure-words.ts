@@ -22,6 +22,15 @@ const WORDS: Readonly<Record<string, MeasureWords>> = {
     title: 'decoupling error, Frobenius',
     explanation: '‖E[M] ⊗ E[xxᵀ] − H‖ / ‖H‖ in the Frobenius norm',
   },
+  decoupling_error_frobenius_standard_error: {
+    title: '± Frobenius',
+    explanation:
+      'the standard error of the Frobenius error where it is estimated from random vectors',
+  },
+  decoupling_error_frobenius_ekfac: {
+    title: 'error of EKFAC, Frobenius',
+    explanation: 'the same with the exact diagonal in the basis of E[M] ⊗ E[xxᵀ]',
+  },
   heuristic_overlap: {
     title: 'heuristic overlap',
     explanation: 'of the top c − 1 eigenspace of E[M] with the row space of the weights behind',
