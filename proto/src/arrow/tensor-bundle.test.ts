@@ -1,6 +1,7 @@
 // Tensor bundles: shapes, packed symmetric matrices, bytes, and what is refused.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { tableFromIPC } from 'apache-arrow';
 import fc from 'fast-check';
 import { contentId } from '../store/artifact-store.js';
 import {
@@ -47,6 +48,17 @@ test('any tensors come back bit for bit, in order', () => {
       assert.deepEqual([...decodeBundle(encodeBundle(tensors)).values()], tensors);
     }),
   );
+});
+
+test('tensors that are cut into pieces for record batches come back whole', () => {
+  fc.assert(
+    fc.property(bundle, fc.integer({ min: 1, max: 20 }), (tensors, mostValues) => {
+      const bytes = encodeBundle(tensors, mostValues);
+      assert.deepEqual([...decodeBundle(bytes).values()], tensors);
+    }),
+  );
+  const rows = (mostValues: number) => tableFromIPC(encodeBundle(EXAMPLE, mostValues)).numRows;
+  assert.deepEqual([1, 2, 3, 6].map(rows), [6, 4, 3, 3]);
 });
 
 test('NaN and infinity are kept: whoever reads the sums names the layer', () => {

@@ -45,11 +45,18 @@ export function storedLength(shape: readonly number[], symmetric: boolean): numb
   return symmetric ? (n * (n + 1)) / 2 : shape.reduce((product, size) => product * size, 1);
 }
 
+/** apache-arrow counts the bytes of a record batch's buffers in 32 bits: 1 GiB is safe. */
+const MOST_VALUES = 2 ** 27;
+
 /**
  * The bytes of a bundle; the same tensors give the same bytes.
+ * @param mostValues of one record batch; tensors of more are several rows of one name
  * @throws Error when a tensor's values do not fit its shape, or two have the same name
  */
-export function encodeBundle(tensors: readonly BundleTensor[]): Uint8Array {
+export function encodeBundle(
+  tensors: readonly BundleTensor[],
+  mostValues = MOST_VALUES,
+): Uint8Array {
   const names = new Set<string>();
   for (const tensor of tensors) {
     const { name, shape } = tensor;
@@ -63,38 +70,67 @@ export function encodeBundle(tensors: readonly BundleTensor[]): Uint8Array {
       );
     }
   }
-  const values = concatenate(tensors.map((tensor) => tensor.values));
-  const valueData = makeData({ type: new Float64(), data: values });
-  const shapes = Int32Array.from(tensors.flatMap((tensor) => [...tensor.shape]));
+  const batches = batchesOf(tensors, mostValues).map(recordBatch);
+  return encodeArrowFile(new Table(SCHEMA, batches));
+}
+
+/** Rows for record batches of at most `mostValues` values; longer tensors are cut into several rows. */
+function batchesOf(
+  tensors: readonly BundleTensor[],
+  mostValues: number,
+): readonly (readonly BundleTensor[])[] {
+  const batches: BundleTensor[][] = [[]];
+  let room = mostValues;
+  for (const tensor of tensors) {
+    let at = 0;
+    do {
+      if (room === 0 || (at === 0 && tensor.values.length > room && room < mostValues)) {
+        batches.push([]);
+        room = mostValues;
+      }
+      const values = tensor.values.subarray(at, at + room);
+      batches.at(-1)?.push({ ...tensor, values });
+      at += values.length;
+      room -= values.length;
+    } while (at < tensor.values.length);
+  }
+  return batches;
+}
+
+function recordBatch(rows: readonly BundleTensor[]): RecordBatch {
+  const shapes = Int32Array.from(rows.flatMap(({ shape }) => [...shape]));
   const columns: Data[] = [
     vectorFromArray(
-      tensors.map((tensor) => tensor.name),
+      rows.map(({ name }) => name),
       new Utf8(),
     ).data[0] ?? makeData({ type: new Utf8() }),
     makeData({
       type: SCHEMA.fields[1]?.type as List,
-      length: tensors.length,
-      valueOffsets: offsets(tensors.map((tensor) => tensor.shape.length)),
+      length: rows.length,
+      valueOffsets: offsets(rows.map(({ shape }) => shape.length)),
       child: makeData({ type: new Int32(), data: shapes }),
     }),
     vectorFromArray(
-      tensors.map((tensor) => tensor.symmetric),
+      rows.map(({ symmetric }) => symmetric),
       new Bool(),
     ).data[0] ?? makeData({ type: new Bool() }),
     makeData({
       type: SCHEMA.fields[3]?.type as List,
-      length: tensors.length,
-      valueOffsets: offsets(tensors.map((tensor) => tensor.values.length)),
-      child: valueData,
+      length: rows.length,
+      valueOffsets: offsets(rows.map(({ values }) => values.length)),
+      child: makeData({
+        type: new Float64(),
+        data: concatenate(rows.map(({ values }) => values)),
+      }),
     }),
   ];
   const data = makeData({
     type: new Struct(SCHEMA.fields),
-    length: tensors.length,
+    length: rows.length,
     nullCount: 0,
     children: columns,
   });
-  return encodeArrowFile(new Table(SCHEMA, [new RecordBatch(SCHEMA, data)]));
+  return new RecordBatch(SCHEMA, data);
 }
 
 function offsets(lengths: readonly number[]): Int32Array {
@@ -104,11 +140,12 @@ function offsets(lengths: readonly number[]): Int32Array {
     total += length;
     out[index + 1] = total;
   });
-  if (total > 0x7fffffff) throw new Error(`a bundle of ${total} values is too large`);
   return out;
 }
 
 function concatenate(parts: readonly Float64Array[]): Float64Array {
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
   const out = new Float64Array(parts.reduce((total, part) => total + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -127,27 +164,30 @@ export function decodeBundle(bytes: Uint8Array): ReadonlyMap<string, BundleTenso
   if (names == null || shapes == null || symmetric == null || values == null) {
     throw new MalformedBundleError('a column is missing');
   }
-  const tensors = new Map<string, BundleTensor>();
+  const pieces = new Map<string, BundleTensor[]>();
   for (let row = 0; row < table.numRows; row++) {
-    const shape = Array.from(shapes.get(row)?.toArray?.() ?? [], Number);
     const stored = values.get(row)?.toArray?.();
-    const tensor = {
+    const piece = {
       name: String(names.get(row)),
-      shape,
+      shape: Array.from(shapes.get(row)?.toArray?.() ?? [], Number),
       symmetric: symmetric.get(row) === true,
-      values: stored,
+      values: stored instanceof Float64Array ? stored : new Float64Array(0),
     };
-    if (
-      !(stored instanceof Float64Array) ||
-      stored.length !== storedLength(shape, tensor.symmetric)
-    ) {
-      throw new MalformedBundleError(
-        `tensor '${tensor.name}' does not have the values of its shape [${shape}]`,
-      );
-    }
-    tensors.set(tensor.name, tensor as BundleTensor);
+    pieces.set(piece.name, [...(pieces.get(piece.name) ?? []), piece]);
   }
-  return tensors;
+  return new Map([...pieces].map(([name, rows]) => [name, joined(name, rows)]));
+}
+
+/** A tensor out of its pieces. @throws MalformedBundleError when they are not all there */
+function joined(name: string, pieces: readonly BundleTensor[]): BundleTensor {
+  const [{ shape, symmetric } = { shape: [], symmetric: false }] = pieces;
+  const length = pieces.reduce((total, { values }) => total + values.length, 0);
+  if (length !== storedLength(shape, symmetric)) {
+    throw new MalformedBundleError(
+      `tensor '${name}' does not have the values of its shape [${shape}]`,
+    );
+  }
+  return { name, shape, symmetric, values: concatenate(pieces.map(({ values }) => values)) };
 }
 
 /** The upper triangle of a full row-major n x n matrix, row by row. */
