@@ -11,9 +11,8 @@ const BOOLEAN: ReadonlySet<string> = new Set([
 const INDICES: ReadonlySet<string> = new Set(['Shape', 'Size', 'ArgMax', 'ArgMin', 'NonZero']);
 /** Ops outside the table whose first output has the type of their first input. */
 const SAME: ReadonlySet<string> = new Set([
-  ...['Elu', 'Selu', 'Celu', 'Gelu', 'Mish', 'HardSigmoid', 'HardSwish', 'ThresholdedRelu'],
-  ...['LayerNormalization', 'InstanceNormalization', 'GroupNormalization', 'LRN'],
-  ...['DepthToSpace', 'SpaceToDepth', 'Einsum', 'GatherND', 'ScatterND', 'Trilu', 'Sin', 'Cos'],
+  ...['GroupNormalization', 'RMSNormalization', 'LpNormalization', 'RotaryEmbedding', 'Attention'],
+  ...['LRN', 'LpPool', 'GlobalLpPool', 'Einsum', 'GridSample', 'MeanVarianceNormalization'],
 ]);
 
 /** The known element types; a value that is absent has an unknown one. */
@@ -42,6 +41,10 @@ function dtypeFrom(node: Node, dtypes: ReadonlyMap<string, DType>): DType | unde
     case 'CastLike':
     case 'Where':
       return of(1);
+    case 'OneHot':
+      return of(2);
+    case 'EyeLike':
+      return node.attributes.dtype === undefined ? of(0) : dtypeOf(intAttribute(node, 'dtype', 0));
     case 'ConstantOfShape':
       return tensorAttribute(node, 'value')?.dtype ?? 'float32';
     default:

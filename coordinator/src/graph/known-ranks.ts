@@ -10,6 +10,9 @@ const SAME_RANK: ReadonlySet<string> = new Set([
   ...['Tanh', 'Softplus', 'Erf', 'Gelu', 'Exp', 'Log', 'Sqrt', 'Neg', 'Abs', 'Reciprocal', 'Sign'],
   ...['Floor', 'Ceil', 'Round', 'Not', 'Cast', 'Softmax', 'LogSoftmax', 'Transpose', 'Concat'],
   ...['Split', 'Slice', 'Pad', 'Tile', 'Resize', 'Upsample', 'GatherElements', 'ScatterElements'],
+  ...['ScatterND', 'TopK', 'CumSum', 'Trilu', 'DepthToSpace', 'SpaceToDepth'],
+  ...['GroupNormalization', 'RMSNormalization', 'LpNormalization', 'LpPool', 'GlobalLpPool'],
+  ...['Celu', 'HardSwish', 'Mish', 'Softsign', 'ThresholdedRelu', 'Sin', 'Cos', 'IsNaN', 'IsInf'],
 ]);
 
 /** Ops whose inputs are broadcast against each other. */
@@ -66,7 +69,13 @@ function rankOf(node: Node, graph: Graph, ranks: ReadonlyMap<string, number>): n
     case 'ReduceSum':
     case 'ReduceMean':
     case 'ReduceMax':
-    case 'ReduceMin': {
+    case 'ReduceMin':
+    case 'ReduceL1':
+    case 'ReduceL2':
+    case 'ReduceProd':
+    case 'ReduceSumSquare':
+    case 'ReduceLogSum':
+    case 'ReduceLogSumExp': {
       if (intAttribute(node, 'keepdims', 1) !== 0) return first;
       const count = intsAttribute(node, 'axes')?.length ?? lengthOf(graph, node.inputs[1]);
       return first === undefined || count === undefined ? undefined : first - count;

@@ -198,14 +198,17 @@ describe('discoverLayers', () => {
       [
         node('Gemm', ['x', 'a.weight'], ['h1']),
         node('Gemm', ['h1', 'b.weight'], ['h2']),
-        node('CumSum', ['h2', 'axis'], ['s']),
+        node('ReverseSequence', ['h2', 'lengths'], ['s'], {
+          batch_axis: { kind: 'int', value: 0 },
+          time_axis: { kind: 'int', value: 1 },
+        }),
         node('Gemm', ['s', 'c.weight'], ['y']),
       ],
       {
         'a.weight': weight([3, 4]),
         'b.weight': weight([4, 4]),
         'c.weight': weight([4, 2]),
-        axis: tensor.intTensor([1], []),
+        lengths: tensor.intTensor(Array<number>(BATCH).fill(2)),
       },
       [BATCH, 3],
     );
@@ -213,10 +216,10 @@ describe('discoverLayers', () => {
       layers.map(({ name }) => name),
       ['c'],
     );
-    assert.deepEqual(unsupported, [{ op: 'CumSum', node: 's', blocks: ['a', 'b'] }]);
+    assert.deepEqual(unsupported, [{ op: 'ReverseSequence', node: 's', blocks: ['a', 'b'] }]);
     assert.match(
       skipped.find(({ name }) => name === 'a')?.reason ?? '',
-      /unsupported op CumSum in node 's' \(opset 20\), between layer 'a' and the output/,
+      /unsupported op ReverseSequence in node 's' \(opset 20\), between layer 'a' and the output/,
     );
   });
 

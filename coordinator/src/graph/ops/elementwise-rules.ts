@@ -346,15 +346,26 @@ const cast: OpRule = {
   ],
 };
 
-/** Ops whose outputs carry no derivative: comparisons, rounding, logic, indices. */
-function constantRule(op: string, example: OpExample): OpRule {
-  return { op, vjp: 'constant', linearity: 'piecewise-linear', examples: [example] };
-}
-const compare: OpExample = { name: 'two', inputs: [{ shape: [3, 4] }, { shape: [4] }] };
-const logic: OpExample = {
-  name: 'two',
-  inputs: [boolTensor([true, false], [2]), boolTensor([true, true], [2])],
-};
+/** Floats need fmod = 1: a - b trunc(a / b). Between multiples of b the quotient stays. */
+const mod = binary(
+  'Mod',
+  (_c, g) => g,
+  (c, g) => {
+    const multiple = c.build.emit('Sub', [output(c), input(c, 0)]);
+    return c.build.scaled(g, c.build.emit('Div', [multiple, input(c, 1)]));
+  },
+  'piecewise-linear',
+  [
+    {
+      name: 'floats',
+      attributes: { fmod: int(1) },
+      inputs: [
+        { shape: [3, 4], range: [-1.9, -1.1] },
+        { shape: [4], range: [0.7, 0.9] },
+      ],
+    },
+  ],
+);
 
 /** Elementwise ops, in the table's order. */
 export const ELEMENTWISE_RULES: readonly OpRule[] = [
@@ -384,10 +395,5 @@ export const ELEMENTWISE_RULES: readonly OpRule[] = [
   extreme('Min'),
   where,
   cast,
-  ...['Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual', 'Equal'].map((op) =>
-    constantRule(op, compare),
-  ),
-  ...['And', 'Or', 'Xor'].map((op) => constantRule(op, logic)),
-  constantRule('Not', { name: 'one', inputs: [boolTensor([true, false], [2])] }),
-  ...['Sign', 'Floor', 'Ceil', 'Round'].map((op) => constantRule(op, x([0.1, 0.4]))),
+  mod,
 ];

@@ -3,6 +3,7 @@ import { int, intAttribute, ints, string, without } from '../attributes.js';
 import { elementCount } from '../graph.js';
 import { floatTensor } from '../tensor.js';
 import { at, windowGeometry } from '../window.js';
+import { zeros } from './indexed-rows.js';
 import { repeated } from './nearest-resize.js';
 import {
   type OpExample,
@@ -12,7 +13,7 @@ import {
   type VjpContext,
 } from './op-rule.js';
 import { blockAttributes, cropped, tiledSizes, uncropped } from './pooling-blocks.js';
-import { forColumns, zeros } from './scatter-elements.js';
+import { forColumns } from './scatter-elements.js';
 
 const maxPoolVjp: Vjp = (context, [g]) => {
   if (g === undefined) return [];

@@ -9,7 +9,6 @@ import { matMul } from './mat-mul.js';
 import { globalMaxPool, maxPool } from './max-pool.js';
 import { resize } from './nearest-resize.js';
 import type { OpRule } from './op-rule.js';
-import { gatherElements, scatterElements } from './scatter-elements.js';
 import { logSoftmax, softmax } from './softmax.js';
 
 /** Contractions, pooling, normalisation and softmax, in the table's order. */
@@ -27,6 +26,4 @@ export const NETWORK_RULES: readonly OpRule[] = [
   softmax,
   logSoftmax,
   resize,
-  gatherElements,
-  scatterElements,
 ];

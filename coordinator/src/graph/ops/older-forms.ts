@@ -3,7 +3,6 @@ import { intAttribute, string, stringAttribute, without } from '../attributes.js
 import { intTensor } from '../tensor.js';
 import { upgradeResize } from './nearest-resize.js';
 import type { OpRule } from './op-rule.js';
-import { upgradeSoftmax } from './softmax.js';
 
 type Upgrade = NonNullable<OpRule['upgrade']>;
 
@@ -12,13 +11,6 @@ const upsample: Upgrade = (node, _opset, context) =>
   upgradeResize({ ...node, op: 'Resize' }, 10, context);
 
 const scatter: Upgrade = (node) => [{ ...node, op: 'ScatterElements' }];
-
-/** TopK 1 had k as an attribute. */
-const topK: Upgrade = (node, opset, context) => {
-  if (opset >= 10) return [node];
-  const k = context.constant(intTensor([intAttribute(node, 'k', 1)]));
-  return [{ ...node, inputs: [...node.inputs, k], attributes: without(node.attributes, 'k') }];
-};
 
 /** RoiAlign 16 changed the default of an attribute that 10 did not have. */
 const roiAlign: Upgrade = (node, opset) => {
@@ -53,9 +45,7 @@ const dft: Upgrade = (node, opset, context) => {
 export const OLDER_FORMS: ReadonlyMap<string, Upgrade> = new Map([
   ['Upsample', upsample],
   ['Scatter', scatter],
-  ['TopK', topK],
   ['RoiAlign', roiAlign],
   ['GridSample', gridSample],
   ['DFT', dft],
-  ['Hardmax', upgradeSoftmax],
 ]);

@@ -3,16 +3,8 @@ import { int, intAttribute, string, stringAttribute } from '../attributes.js';
 import type { GraphBuilder } from '../builder.js';
 import { elementCount } from '../graph.js';
 import { intTensor } from '../tensor.js';
+import { zeros } from './indexed-rows.js';
 import { type OpRule, UnsupportedFormError, type Vjp, type VjpContext } from './op-rule.js';
-
-/** Zeros that cost nothing in the file. */
-export function zeros(
-  build: GraphBuilder,
-  shape: readonly number[],
-  dtype: 'float32' | 'float64',
-): string {
-  return build.emit('Expand', [build.scalar(0, dtype), build.ints(shape)]);
-}
 
 /** The same indices for every column: [...s] to [C, ...s]. */
 export function forColumns(

@@ -8,7 +8,6 @@ import {
   stringAttribute,
   without,
 } from '../attributes.js';
-import { elementCount } from '../graph.js';
 import { floatTensor, intTensor } from '../tensor.js';
 import { attributeToInput } from './attribute-to-input.js';
 import { constantNumbers as constants } from './constant-input.js';
@@ -287,39 +286,6 @@ const tile: OpRule = {
   examples: [{ name: 'both axes', inputs: [{ shape: [2, 3] }, intTensor([3, 2])] }],
 };
 
-/** Rows are gathered by a constant index; the cotangent is multiplied by the 0/1 selection matrix. */
-const gather: OpRule = {
-  op: 'Gather',
-  vjp: (c, [g]) => {
-    if (g === undefined || !c.wants(0)) return [];
-    const shape = first(c);
-    const axis = wrap(intAttribute(c.node, 'axis', 0), shape.length);
-    const size = shape[axis] ?? 0;
-    const indices = (constants(c, 1) ?? []).map((index) => wrap(index, size));
-    const count = indices.length;
-    const before = elementCount(shape.slice(0, axis)) * c.columns;
-    const after = elementCount(shape.slice(axis + 1));
-    const chosen = Array.from({ length: size * count }, (_, at) =>
-      indices[at % count] === Math.floor(at / count) ? 1 : 0,
-    );
-    const dtype = c.type(c.node.inputs[0] ?? '').dtype === 'float64' ? 'float64' : 'float32';
-    const selection = c.build.constant(floatTensor(chosen, [size, count], dtype));
-    const rows = c.build.reshape(g, [before, count, after]);
-    return [c.build.reshape(c.build.emit('MatMul', [selection, rows]), [c.columns, ...shape])];
-  },
-  linearity: 'linear',
-  examples: [
-    {
-      name: 'repeated',
-      attributes: { axis: int(1) },
-      inputs: [{ shape: [2, 4, 3] }, intTensor([1, 3, 1, -1])],
-    },
-    { name: 'scalar index', inputs: [{ shape: [4, 3] }, intTensor([2], [])] },
-  ],
-};
-
-const vector = { name: 'vector', inputs: [{ shape: [4] }] };
-
 /** Shape ops, in the table's order. */
 export const SHAPE_RULES: readonly OpRule[] = [
   reshaping('Reshape', [
@@ -345,27 +311,4 @@ export const SHAPE_RULES: readonly OpRule[] = [
   pad,
   expand,
   tile,
-  gather,
-  { op: 'Shape', vjp: 'constant', linearity: 'linear', examples: [vector] },
-  { op: 'Size', vjp: 'constant', linearity: 'linear', examples: [vector] },
-  {
-    op: 'ArgMax',
-    vjp: 'constant',
-    linearity: 'piecewise-linear',
-    examples: [{ ...vector, attributes: { axis: int(0) } }],
-  },
-  {
-    op: 'ConstantOfShape',
-    vjp: 'constant',
-    linearity: 'linear',
-    examples: [{ name: 'zeros', inputs: [intTensor([2, 3])] }],
-  },
-  {
-    op: 'Range',
-    vjp: 'constant',
-    linearity: 'linear',
-    examples: [
-      { name: 'integers', inputs: [intTensor([0], []), intTensor([5], []), intTensor([1], [])] },
-    ],
-  },
 ];

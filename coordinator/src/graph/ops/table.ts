@@ -1,6 +1,9 @@
 // The op table: one rule per op of the standard domain.
 import { ACTIVATION_RULES } from './activation-rules.js';
+import { BLOCK_RULES } from './block-rules.js';
+import { CONSTANT_RULES } from './constant-rules.js';
 import { ELEMENTWISE_RULES } from './elementwise-rules.js';
+import { INDEX_RULES } from './index-rules.js';
 import { NETWORK_RULES } from './network-rules.js';
 import { NORMALIZATION_RULES } from './normalization-rules.js';
 import type { OpRule } from './op-rule.js';
@@ -16,7 +19,10 @@ const RULES: readonly OpRule[] = [
   ...ACTIVATION_RULES,
   ...TRIGONOMETRIC_RULES,
   ...SHAPE_RULES,
+  ...BLOCK_RULES,
+  ...INDEX_RULES,
   ...REDUCTION_RULES,
+  ...CONSTANT_RULES,
 ];
 
 const BY_NAME: ReadonlyMap<string, OpRule> = new Map(RULES.map((rule) => [rule.op, rule]));

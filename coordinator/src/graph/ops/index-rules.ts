@@ -1,0 +1,153 @@
+// Ops that pick or overwrite elements by index tensors.
+import { int, intAttribute, string, stringAttribute } from '../attributes.js';
+import { elementCount } from '../graph.js';
+import { intTensor } from '../tensor.js';
+import { gather } from './gather.js';
+import { type IndexedRows, scatteredRows, withoutRows, zeros } from './indexed-rows.js';
+import { type OpRule, UnsupportedFormError, type Vjp, type VjpContext } from './op-rule.js';
+import { input, widthOf } from './pointwise.js';
+import { forColumns, gatherElements, scatterElements } from './scatter-elements.js';
+
+/**
+ * What the index tuples of GatherND and ScatterND name, as rows of the data seen as
+ * [C, indexed axes together, the rest], and their numbers [count].
+ */
+function tuples(c: VjpContext, batchAxes: number): { rows: IndexedRows; indices: string } {
+  const { build, type } = c;
+  const data = type(input(c, 0)).shape;
+  const { shape } = type(input(c, 1));
+  const width = shape.at(-1) ?? 0;
+  const indexed = data.slice(batchAxes, batchAxes + width);
+  const size = elementCount(indexed);
+  const strides = indexed.map((_, axis) => elementCount(indexed.slice(axis + 1)));
+  const batches = elementCount(data.slice(0, batchAxes));
+  const each = elementCount(shape.slice(batchAxes, -1));
+  const given = build.reshape(input(c, 1), [batches, each, width]);
+  const negative = build.emit('Less', [given, build.ints([0])]);
+  const wrapped = build.emit('Add', [given, build.ints(indexed)]);
+  const numbers = build.emit('Mul', [
+    build.emit('Where', [negative, wrapped, given]),
+    build.ints(strides),
+  ]);
+  const within = build.emit('ReduceSum', [numbers, build.ints([2])], { keepdims: int(0) });
+  const starts = Array.from({ length: batches }, (_, batch) => batch * size);
+  const numbered = build.emit('Add', [within, build.constant(intTensor(starts, [batches, 1]))]);
+  return {
+    indices: build.reshape(numbered, [batches * each]),
+    rows: {
+      before: c.columns,
+      size: batches * size,
+      after: elementCount(data.slice(batchAxes + width)),
+      count: batches * each,
+      dtype: widthOf(c, input(c, 0)),
+    },
+  };
+}
+
+const gatherNdVjp: Vjp = (c, [g]) => {
+  if (g === undefined || !c.wants(0)) return [];
+  const { rows, indices } = tuples(c, intAttribute(c.node, 'batch_dims', 0));
+  const values = c.build.reshape(g, [rows.before, rows.count, rows.after]);
+  const pulled = scatteredRows(c.build, values, indices, rows);
+  return [c.build.reshape(pulled, [c.columns, ...c.type(input(c, 0)).shape])];
+};
+
+const scatterNdVjp: Vjp = (c, [g]) => {
+  if (g === undefined) return [];
+  const { build, columns, type } = c;
+  const reduction = stringAttribute(c.node, 'reduction', 'none');
+  if (reduction !== 'none' && reduction !== 'add')
+    throw new UnsupportedFormError(c.node, `reduction '${reduction}' cannot be differentiated`);
+  const { rows, indices } = tuples(c, 0);
+  const flat = build.reshape(g, [rows.before, rows.size, rows.after]);
+  const kept = () =>
+    build.reshape(withoutRows(build, flat, indices, rows), [columns, ...type(input(c, 0)).shape]);
+  return [
+    c.wants(0) ? (reduction === 'add' ? g : kept()) : undefined,
+    undefined,
+    c.wants(2)
+      ? build.reshape(build.emit('Gather', [flat, indices], { axis: int(1) }), [
+          columns,
+          ...type(input(c, 2)).shape,
+        ])
+      : undefined,
+  ];
+};
+
+/** The cotangents of the values go back to where the values came from; the indices carry none. */
+const topKVjp: Vjp = (c, [g]) => {
+  if (g === undefined || !c.wants(0)) return [];
+  const { build, columns, type } = c;
+  const { shape } = type(input(c, 0));
+  const given = intAttribute(c.node, 'axis', -1);
+  const axis = (given < 0 ? given + shape.length : given) + 1;
+  const values = type(c.node.outputs[0] ?? '').shape;
+  const indices = forColumns(build, c.output(1), values, columns);
+  const into = zeros(build, [columns, ...shape], widthOf(c, input(c, 0)));
+  return [build.emit('ScatterElements', [into, indices, g], { axis: int(axis) })];
+};
+
+const gatherNd: OpRule = {
+  op: 'GatherND',
+  vjp: gatherNdVjp,
+  linearity: 'linear',
+  examples: [
+    {
+      name: 'rows, repeated',
+      inputs: [{ shape: [3, 2, 4] }, intTensor([2, 0, -1, 1, 2, 0], [3, 2])],
+    },
+    {
+      name: 'batch axis',
+      attributes: { batch_dims: int(1) },
+      inputs: [{ shape: [2, 3, 2] }, intTensor([2, 0, 0, 2, 1, 1, -1, 0], [2, 4, 1])],
+    },
+  ],
+};
+
+const scatterNd: OpRule = {
+  op: 'ScatterND',
+  vjp: scatterNdVjp,
+  linearity: 'linear',
+  examples: [
+    {
+      name: 'overwrite rows',
+      inputs: [{ shape: [4, 2, 3] }, intTensor([3, 0, 1, 1], [2, 2]), { shape: [2, 3] }],
+    },
+    {
+      name: 'add, repeated',
+      attributes: { reduction: string('add') },
+      inputs: [{ shape: [4, 3] }, intTensor([1, -1, 1], [3, 1]), { shape: [3, 3] }],
+    },
+  ],
+};
+
+const topK: OpRule = {
+  op: 'TopK',
+  vjp: topKVjp,
+  linearity: 'piecewise-linear',
+  upgrade: (node, opset, context) => {
+    if (opset >= 10) return [node];
+    const k = context.constant(intTensor([intAttribute(node, 'k', 1)]));
+    const { k: _, ...attributes } = node.attributes;
+    return [{ ...node, inputs: [...node.inputs, k], attributes }];
+  },
+  examples: [
+    { name: 'largest', inputs: [{ shape: [3, 5], distinct: true }, intTensor([2])], outputs: 2 },
+    {
+      name: 'smallest of another axis',
+      attributes: { axis: int(0), largest: int(0) },
+      inputs: [{ shape: [4, 3], distinct: true }, intTensor([2])],
+      outputs: 2,
+    },
+  ],
+};
+
+/** Gathers and scatters, in the table's order. */
+export const INDEX_RULES: readonly OpRule[] = [
+  gather,
+  gatherElements,
+  scatterElements,
+  gatherNd,
+  scatterNd,
+  topK,
+];
