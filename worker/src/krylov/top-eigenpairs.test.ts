@@ -116,6 +116,21 @@ test('more copies of an eigenvalue than a block has vectors', async () => {
   }
 });
 
+test('copies of eigenvalues that rounding errors of products set apart', async () => {
+  // As in the last layer under the squared error: every eigenvalue of E[x x^T] once for each output.
+  const values = spectrum(400, (i) => 5 * 0.6 ** Math.floor(i / 10));
+  const operator = noisyOperator(operatorWithSpectrum(values), 5 * 1e-7);
+  for (const [top, block] of [
+    [12, 4],
+    [25, 4],
+    [50, 8],
+  ] as const) {
+    const pairs = await find(operator, { top, block });
+    assertClose(pairs.values, largest(values, top), 5e-6);
+    assert.ok(pairs.converged.every(Boolean));
+  }
+});
+
 test('clusters of close eigenvalues', async () => {
   const values = spectrum(400, (i) => (i < 40 ? 3 - Math.floor(i / 10) - 1e-7 * i : 0.1 / (1 + i)));
   const operator = operatorWithSpectrum(values);
