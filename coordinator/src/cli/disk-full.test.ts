@@ -30,7 +30,7 @@ test(
           '--data',
           examplePath('digits/digits.npz'),
         ],
-        ...['--out', out, '--batch', '16', '--shard', '16'],
+        ...['--out', out, '--batch', '16', '--shard', '16', '--measure', 'factors,eigen'],
       ]);
       // Fills the disk up to 300 KiB, runs, makes space, resumes; every step says how it ended.
       const script = [
