@@ -3,6 +3,8 @@ import { formatNumber } from '../report/number-format.js';
 
 const SUPERSCRIPTS = '⁰¹²³⁴⁵⁶⁷⁸⁹';
 const MOST_DECADES = 7;
+/** Up to this ratio of the ends there are ticks between powers of ten too. */
+const FINE_RANGE = 200;
 
 /** `10⁻³` for the exponent -3. */
 export function powerOfTen(exponent: number): string {
@@ -17,14 +19,14 @@ export interface Ticks {
 
 /**
  * Ticks of a logarithmic axis: powers of ten, every second or third of them where there are many;
- * within two decades also 2 and 5 times a power.
+ * within some two decades also 2 and 5 times a power.
  * @param low above 0
  */
 export function logTicks(low: number, high: number): Ticks {
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
   const step = Math.max(1, Math.ceil((last - first) / MOST_DECADES));
   const labels = new Map<number, string>();
-  const fine = last - first <= 2;
+  const fine = high / low <= FINE_RANGE;
   for (let exponent = first; exponent <= last; exponent += fine ? 1 : step) {
     for (const factor of fine ? [1, 2, 5] : [1]) {
       // 10 ** -3 is not quite the number that 1e-3 is.

@@ -153,13 +153,14 @@ test('the charts of a run draw what its Arrow files hold', async (t: TestContext
         structure.flatMap((row) =>
           row.layer === layer && row.measure === measure && row.k !== null ? [row.value] : [],
         );
-      for (const measure of [
-        'eigenspace_overlap',
-        'eigenvalue_ratio',
-        'matricised_rank_ratio',
-        'some_new_measure',
-      ])
-        assertDrawn(await dots(chart(page, layer, measure), 'measured'), values(measure), same);
+      const scales = {
+        eigenspace_overlap: same,
+        eigenvalue_ratio: Math.log,
+        matricised_rank_ratio: same,
+        some_new_measure: same,
+      };
+      for (const [measure, scale] of Object.entries(scales))
+        assertDrawn(await dots(chart(page, layer, measure), 'measured'), values(measure), scale);
 
       // c - 1 is marked where the dot of k = c - 1 is.
       const overlap = chart(page, layer, 'eigenspace_overlap');

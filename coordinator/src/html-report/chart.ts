@@ -107,7 +107,7 @@ function yAxis(chart: Chart, all: readonly Point[]): Plot.ScaleOptions {
   if (chart.level !== undefined) values.push(chart.level);
   const high = Math.max(...values);
   if (chart.yScale === 'log') {
-    const low = Math.min(...all.map(({ y }) => y));
+    const low = Math.min(...all.map(({ y }) => y), chart.level ?? Number.POSITIVE_INFINITY);
     const domain = low === high ? [low / 2, high * 2] : [low, high];
     const { values: ticks, labels } = logTicks(domain[0] ?? low, domain[1] ?? high);
     const tickFormat = (value: number) => labels.get(value) ?? formatNumber(value);
@@ -162,18 +162,24 @@ function svgOf(chart: Chart, series: readonly Shown[]): string {
             className: 'level',
           }),
       ...series.flatMap((each) => marksOf(each, chart.xLabel)),
-      Plot.text(marked, {
-        x: 'x',
-        text: 'name',
-        frameAnchor: 'bottom',
-        textAnchor: 'start',
-        dx: 4,
-        dy: -4,
-        fill: 'var(--muted)',
-        stroke: 'var(--card)',
-        strokeWidth: 4,
-        className: 'marked-name',
-      }),
+      ...(['start', 'end'] as const).map((textAnchor) =>
+        Plot.text(
+          // Names of lines far to the right stand on their left.
+          marked.filter(({ x }) => x - left > 0.6 * (right - left) === (textAnchor === 'end')),
+          {
+            x: 'x',
+            text: 'name',
+            frameAnchor: 'bottom',
+            textAnchor,
+            dx: textAnchor === 'start' ? 4 : -4,
+            dy: -4,
+            fill: 'var(--muted)',
+            stroke: 'var(--card)',
+            strokeWidth: 4,
+            className: 'marked-name',
+          },
+        ),
+      ),
     ],
   };
   const names = series.map(({ name }) => name).join(', ');

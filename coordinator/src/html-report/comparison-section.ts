@@ -1,6 +1,6 @@
 // The section of one comparison: overlap curves across models, with prediction and chance, by layer.
 import { basename } from 'node:path';
-import type { MeanOverlapRow } from '@kronlens/proto';
+import type { MeanOverlapRow, PredictionRow } from '@kronlens/proto';
 import { formatNumber, formatPercent } from '../report/number-format.js';
 import type { ComparisonResults } from '../results/index.js';
 import { figure, type Series } from './chart.js';
@@ -40,9 +40,15 @@ function baseline(rows: readonly MeanOverlapRow[], operator: string, name: strin
 /** The overlap of the whole weight's eigenspaces, beside what theory and chance give. */
 function wholeFigure(
   rows: readonly MeanOverlapRow[],
-  holds: string,
-  peak: number | undefined,
+  predictions: readonly PredictionRow[],
 ): Markup | undefined {
+  const count = predictions.length;
+  const holding = predictions.filter(({ holds }) => holds).length;
+  const condition =
+    count === 0
+      ? ''
+      : ` The condition of the prediction, τₘγ₁ > τ₁γ₂, holds in ${holding} of ${count} ${count === 1 ? 'pair' : 'pairs'}.`;
+  const peak = predictions[0]?.peak_k;
   const operators = WHOLE.filter((operator) => rows.some((row) => row.operator === operator));
   const [first = 'kron'] = operators;
   const predicted = rows
@@ -51,7 +57,7 @@ function wholeFigure(
   return figure({
     kind: 'overlap',
     title: 'Overlap between models',
-    caption: `‖UᵀV‖² / k (Frobenius) of the top-k eigenspaces of two models, the mean over pairs; the band is one standard deviation.${holds}`,
+    caption: `‖UᵀV‖² / k (Frobenius) of the top-k eigenspaces of two models, the mean over pairs; the band is one standard deviation.${condition}`,
     xLabel: 'k',
     yLabel: 'overlap',
     wholeX: true,
@@ -59,7 +65,7 @@ function wholeFigure(
       ...operators.map((operator) => curve(rows, operator)),
       {
         id: 'predicted',
-        name: 'predicted, (k/m)(t₁·t₁′)²',
+        name: `predicted, (k/m)(t₁·t₁′)²${holding === 0 ? ', its condition fails' : ''}`,
         style: STYLES.predicted,
         points: predicted,
         marks: 'line',
@@ -146,13 +152,8 @@ function peaksTable({ facts }: ComparisonResults): Markup {
 function layerSection(results: ComparisonResults, layer: string, id: string): Markup | undefined {
   const rows = results.overlaps.filter((row) => row.layer === layer);
   const predictions = results.predictions.filter((row) => row.layer === layer);
-  const holding = predictions.filter(({ holds }) => holds).length;
-  const condition =
-    predictions.length === 0
-      ? ''
-      : ` The condition of the prediction, τₘγ₁ > τ₁γ₂, holds in ${holding} of ${predictions.length} ${predictions.length === 1 ? 'pair' : 'pairs'}.`;
   const figures = [
-    wholeFigure(rows, condition, predictions[0]?.peak_k),
+    wholeFigure(rows, predictions),
     factorFigure(rows, 'output'),
     factorFigure(rows, 'input'),
   ].filter((each) => each !== undefined);

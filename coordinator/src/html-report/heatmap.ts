@@ -18,6 +18,8 @@ export interface Heatmap {
 
 /** Cells from this share on say their value when pointed at. */
 const WORTH_SAYING = 0.01;
+/** In pixels. */
+const [LOWEST_MAP, WIDEST_ROW] = [150, 26];
 const KEY = [0, 0.25, 0.5, 0.75, 1];
 
 interface Cell {
@@ -41,13 +43,15 @@ function svgOf({ title, xLabel, yLabel, rows, columns, values }: Heatmap): strin
     share: values[at] ?? 0,
   }));
   const [marginLeft, leastRight, marginTop, marginBottom] = [44, 14, 26, 40];
-  const side = (CHART_WIDTH - marginLeft - leastRight) / Math.max(rows, columns);
+  const width = (CHART_WIDTH - marginLeft - leastRight) / Math.max(rows, columns);
+  // A few rows would make too flat a map of square cells.
+  const height = Math.max(width, Math.min(WIDEST_ROW, LOWEST_MAP / rows));
   // All heatmaps are equally wide, so that their texts are equally large.
-  const marginRight = CHART_WIDTH - marginLeft - side * columns;
+  const marginRight = CHART_WIDTH - marginLeft - width * columns;
   return plotSvg(
     {
       width: CHART_WIDTH,
-      height: marginTop + marginBottom + side * rows,
+      height: marginTop + marginBottom + height * rows,
       marginLeft,
       marginRight,
       marginTop,

@@ -1,6 +1,6 @@
 // The charts of one layer of one run: spectra, overlaps, ranks, and whatever else is measured over k.
 import { formatNumber } from '../report/number-format.js';
-import type { Spectrum } from '../results/index.js';
+import { numericalRank, type Spectrum } from '../results/index.js';
 import { type Chart, figure, type Series } from './chart.js';
 import type { LayerData, MeasureCurve } from './layer-data.js';
 import type { Markup } from './markup.js';
@@ -9,8 +9,8 @@ import { operatorStyle, type SeriesStyle, STYLES } from './palette.js';
 
 /** Eigenvalues of a factor that are drawn. */
 const SCREE = 100;
-/** Eigenvalues below this share of the largest are rounding. */
-const NOISE = 1e-12;
+/** Eigenvalues of the whole weight that are drawn, unless there are more Kronecker eigenvalues. */
+const SPECTRUM = 50;
 
 const OPERATOR_NAMES: Readonly<Record<string, string>> = {
   kron: 'Kronecker E[M] ⊗ E[xxᵀ]',
@@ -46,8 +46,7 @@ function screeSeries(operator: string, { eigenvalues }: Spectrum): Series {
     name: `${operatorTitle(operator)}, λ₁ = ${formatNumber(largest)}`,
     style: operatorStyle(operator),
     points: eigenvalues
-      .slice(0, SCREE)
-      .filter((value) => value > NOISE * largest)
+      .slice(0, Math.min(SCREE, numericalRank(eigenvalues)))
       .map((value, index) => ({ x: index + 1, y: value / largest })),
   };
 }
@@ -72,15 +71,27 @@ function scree({ row, spectra }: LayerData, outliers: number | undefined): Chart
 function spectrum({ spectra }: LayerData, outliers: number | undefined): Chart {
   const whole = [...spectra].filter(([operator]) => !isFactor(operator));
   const exact = whole.some(([operator]) => operator !== 'kron');
-  const stopped = whole.filter(([, { eigenvalues, converged }]) => converged < eigenvalues.length);
-  const unconverged = stopped.map(
-    ([operator, { converged }]) =>
-      ` Of ${operatorTitle(operator)} only the first ${converged} have converged.`,
-  );
+  const most = Math.max(SPECTRUM, spectra.get('kron')?.eigenvalues.length ?? 0);
+  const notes = whole.flatMap(([operator, { eigenvalues, converged }]) => {
+    const zeros = Math.min(most, eigenvalues.length) - numericalRank(eigenvalues);
+    return [
+      ...(eigenvalues.length > most
+        ? [`The first ${most} of ${eigenvalues.length} of ${operatorTitle(operator)} are shown.`]
+        : []),
+      ...(zeros > 0 ? [`${zeros} of ${operatorTitle(operator)} cannot be told from 0.`] : []),
+      ...(converged < eigenvalues.length
+        ? [`Of ${operatorTitle(operator)} only the first ${converged} have converged.`]
+        : []),
+    ];
+  });
   return {
     kind: 'spectrum',
     title: exact ? 'Eigenvalues, exact and Kronecker' : 'Eigenvalues of the Kronecker product',
-    caption: `The largest eigenvalues of the layer's curvature.${outliers === undefined ? '' : ' Theory expects c − 1 outliers for c classes.'}${unconverged.join('')}`,
+    caption: [
+      "The largest eigenvalues of the layer's curvature.",
+      ...(outliers === undefined ? [] : ['Theory expects c − 1 outliers for c classes.']),
+      ...notes,
+    ].join(' '),
     xLabel: 'index i',
     yLabel: 'eigenvalue λᵢ',
     yScale: 'log',
@@ -89,7 +100,9 @@ function spectrum({ spectra }: LayerData, outliers: number | undefined): Chart {
       id: operatorClass(operator),
       name: operatorTitle(operator),
       style: operatorStyle(operator),
-      points: eigenvalues.map((value, index) => ({ x: index + 1, y: value })),
+      points: eigenvalues
+        .slice(0, Math.min(most, numericalRank(eigenvalues)))
+        .map((value, index) => ({ x: index + 1, y: value })),
     })),
     marked: outlierMark(outliers),
   };
@@ -117,7 +130,7 @@ function special(
         ],
       };
     case 'eigenvalue_ratio':
-      return { yLabel: 'ratio', level: 1, style: STYLES.kronecker };
+      return { yLabel: 'ratio', yScale: 'log', level: 1, style: STYLES.kronecker };
     case 'matricised_rank_ratio':
       return { yLabel: 'ratio', yMax: 1, xLabel: 'eigenvector i', style: STYLES.exact };
     default:

@@ -49,7 +49,15 @@ test('eigenvalues of 0 are not drawn on a logarithmic scale, and that is said', 
   assert.deepEqual(kinds(document), []);
   const half = { layer: 'half', input: [[1, 0]], output: [[2, 1]], ggn: [2, 1, 0, -1e-9] };
   const { text } = await reportOf({ seed: 1, layers: [half] });
-  assert.match(text, /4 values of 0 or below cannot be shown on this scale/);
+  assert.match(text, /2 of Kronecker E\[M\] ⊗ E\[xxᵀ\] cannot be told from 0\. 2 of exact H/);
+  const structure = [1, 0].map((value, k) => ({
+    layer: 'fc',
+    measure: 'eigenvalue_ratio',
+    k,
+    value,
+  }));
+  const ratios = await reportOf({ seed: 1, layers: [FC], structure });
+  assert.match(ratios.text, /1 value of 0 or below cannot be shown on this scale/);
 });
 
 test('groups of a convolution are drawn each; its correspondences up to four', async () => {

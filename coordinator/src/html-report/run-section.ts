@@ -66,20 +66,26 @@ function layersTable(run: AnalysisResults, layers: readonly LayerData[]): Markup
   return htmlTable('layers', columns, layers);
 }
 
+/** Positions count eigenvalues. */
+function scalarText(measure: string, value: number | undefined): string {
+  const whole = measure.startsWith('outlier_position_') && value !== undefined;
+  return whole ? String(value) : formatNumber(value);
+}
+
 /** The measures that have one value a layer. */
 function structureTable(run: AnalysisResults, layers: readonly LayerData[]): Markup {
   const measures = [...new Set(layers.flatMap(({ scalars }) => [...scalars.keys()]))];
   if (measures.length === 0) return html``;
   const columns = measures.map((measure) => ({
     title: measureWords(measure).title,
-    cell: ({ scalars }: LayerData) => formatNumber(scalars.get(measure)),
+    cell: ({ scalars }: LayerData) => scalarText(measure, scalars.get(measure)),
   }));
   const explained = measures.flatMap((measure) => {
     const { title, explanation } = measureWords(measure);
-    return explanation === '' ? [] : [`${title}: ${explanation}`];
+    return explanation === '' ? [] : [html`<li>${title}: ${explanation}</li>`];
   });
   return html`${htmlTable('structure', [layerColumn(run), ...columns], layers)}
-<p class="muted small">${explained.join('; ')}${explained.length > 0 ? '.' : ''}</p>
+${explained.length === 0 ? '' : html`<details><summary>What the columns are</summary><ul>${explained}</ul></details>`}
 `;
 }
 

@@ -34,9 +34,11 @@ nav a { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; background: var(--card); border: 1px solid var(--line); border-radius: 8px; margin: .8em 0; }
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; min-width: 100%; }
 th, td { padding: 5px 12px; text-align: right; white-space: nowrap; vertical-align: bottom; }
-th { font-weight: 600; border-bottom: 1px solid var(--line); }
+th { white-space: normal; min-width: 4.5em; font-weight: 600; border-bottom: 1px solid var(--line); }
 tbody tr + tr td { border-top: 1px solid var(--line); }
 .left { text-align: left; }
+details { margin: .5em 0; font-size: .8125rem; color: var(--muted); }
+summary { cursor: pointer; }
 .small { font-size: .8125rem; }
 .charts + .charts { margin-top: 14px; }
 .charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 340px), 1fr)); gap: 14px; align-items: start; }

@@ -2,7 +2,7 @@
 import type { SpectrumRow } from '@kronlens/proto';
 
 /** float32 programs do not resolve eigenvalues below this share of the largest one. */
-const RESOLUTION = 2 ** -23;
+export const RESOLUTION = 2 ** -24;
 
 export interface Spectrum {
   /** Largest first. */
