@@ -6,7 +6,6 @@ import { floatTensor } from '../coordinator/dist/graph/tensor.js';
 import { npyBytes } from '../coordinator/dist/testing/npy-file.js';
 
 export const SAMPLES = 1024;
-export const BATCH = 128;
 export const CLASSES = 10;
 
 /** Uniform numbers in [0, 1) (mulberry32): the same on every machine. */

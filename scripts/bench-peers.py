@@ -1,6 +1,6 @@
 """Times the Kronecker factors of the benchmark's networks in PyTorch libraries, for scripts/bench.js --peers.
 
-    python3 scripts/bench-peers.py [--threads 2] [--runs 5]
+    python3 scripts/bench-peers.py [--threads 2] [--runs 5] [--batch 128]
 
 Takes those of backpack-for-pytorch, curvlinops-for-pytorch and asdl (asdfghjkl) that are installed,
 beside a plain forward and backward pass. Prints one JSON object a line:
@@ -8,7 +8,7 @@ beside a plain forward and backward pass. Prints one JSON object a line:
      "minMs": 199.1, "medianMs": 204.7, "cpuMs": 391.0}
 cpuMs is the least processor time of a run, all threads together, which other work on the machine
 changes little.
-Samples, batch and networks are those of scripts/bench-models.js; the weights are PyTorch's own.
+Samples and networks are those of scripts/bench-models.js; the weights are PyTorch's own.
 """
 
 import argparse
@@ -22,7 +22,6 @@ import torch
 from torch import nn
 
 SAMPLES = 1024
-BATCH = 128
 CLASSES = 10
 
 
@@ -45,11 +44,11 @@ def fully_connected():
 NETWORKS = {"lenet": (lenet, (1, 28, 28)), "fc": (fully_connected, (784,))}
 
 
-def batches_of(shape):
+def batches_of(shape, batch):
     torch.manual_seed(0)
     x = torch.rand(SAMPLES, *shape)
     y = torch.randint(0, CLASSES, (SAMPLES,))
-    return list(zip(x.split(BATCH), y.split(BATCH)))
+    return list(zip(x.split(batch), y.split(batch)))
 
 
 def backpack(model, batches):
@@ -169,6 +168,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--batch", type=int, default=128)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
@@ -176,7 +176,7 @@ def main():
         for network, (build, shape) in NETWORKS.items():
             torch.manual_seed(0)
             try:
-                methods = peer(build(), batches_of(shape))
+                methods = peer(build(), batches_of(shape, options.batch))
             except ImportError as error:
                 print(f"bench-peers.py: without {name}: {error}", file=sys.stderr)
                 break

@@ -10,7 +10,7 @@ import { prepareRun } from '../coordinator/dist/plan/prepare-run.js';
 import { StageProgress } from '../coordinator/dist/plan/stage-progress.js';
 import { planFactors } from '../coordinator/dist/programs/index.js';
 import { openEngine } from './bench-engine.js';
-import { BATCH, NETWORKS, SAMPLES, writeNetwork } from './bench-models.js';
+import { NETWORKS, SAMPLES, writeNetwork } from './bench-models.js';
 import { gemmRate, programGflop } from './bench-rates.js';
 
 const { values: options } = parseArgs({
@@ -18,6 +18,7 @@ const { values: options } = parseArgs({
     runs: { type: 'string', default: '9' },
     parallel: { type: 'string', default: String(availableParallelism()) },
     peers: { type: 'boolean', default: false },
+    'peers-batch': { type: 'string', default: '128' },
     python: { type: 'string', default: 'python3' },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -27,7 +28,9 @@ const runs = Number(options.runs);
 const parallel = Number(options.parallel);
 if (options.help || !(runs >= 1) || !(parallel >= 1)) {
   console.log('usage: npm run bench -- [--runs 9] [--parallel <cores>] [--json]');
-  console.log('                        [--peers [--python <python with torch and the libraries>]]');
+  console.log(
+    '                        [--peers [--peers-batch 128] [--python <python that has them>]]',
+  );
   process.exit(options.help ? 0 : 2);
 }
 
@@ -54,7 +57,7 @@ function analysis(paths, method) {
       sharing: 'expand',
       bias: 'separate',
       seed: 0,
-      batch: BATCH,
+      batch: undefined,
       memoryBytes: 4 * 2 ** 30,
       skipUnsupported: false,
       device: 'cpu',
@@ -74,7 +77,8 @@ async function timeFactors(name, method, paths, store) {
   try {
     const request = analysis(paths, method);
     const { model, layers, factorOptions, data } = await prepareRun(request, engine);
-    const run = { samples: SAMPLES, batch: BATCH, memoryBytes: request.options.memoryBytes };
+    const { batch, memoryBytes } = request.options;
+    const run = { samples: SAMPLES, batch, memoryBytes };
     const plan = await planFactors(model, layers, factorOptions, run);
     const stage = { plan, arrays: data.arrays, samples: SAMPLES, shard: SAMPLES / parallel };
     const times = [];
@@ -92,11 +96,12 @@ async function timeFactors(name, method, paths, store) {
     }
     let gflop = 0;
     for (const { full } of plan.programs)
-      gflop += (await programGflop(full, engine.evaluator)) * (SAMPLES / BATCH);
+      gflop += (await programGflop(full, engine.evaluator)) * (SAMPLES / plan.batch);
     return {
       minMs: Math.min(...times),
       medianMs: median(times),
       cpuMs: Math.min(...busy),
+      batch: plan.batch,
       gflop,
     };
   } finally {
@@ -109,7 +114,15 @@ function timePeers() {
   const script = fileURLToPath(new URL('bench-peers.py', import.meta.url));
   const { status, stdout } = spawnSync(
     options.python,
-    [script, '--threads', String(parallel), '--runs', String(runs)],
+    [
+      script,
+      '--threads',
+      options.parallel,
+      '--runs',
+      options.runs,
+      '--batch',
+      options['peers-batch'],
+    ],
     { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
   );
   if (status !== 0) console.error(`bench.js: ${options.python} ${script} failed; no peers`);
@@ -129,20 +142,23 @@ function print(report) {
   );
   for (const name of Object.keys(NETWORKS)) {
     for (const method of Object.keys(METHODS)) {
-      const title = `${NETWORKS[name].title}, ${METHODS[method]}, N = ${SAMPLES}, batch ${BATCH}`;
+      const title = `${NETWORKS[name].title}, ${METHODS[method]}, N = ${SAMPLES}`;
       console.log(`\n${title}\n${' '.repeat(28)}   min ms   median  cpu ms`);
       const both = results.filter((each) => each.network === name && each.method === method);
       const row = ({ who, minMs, medianMs, cpuMs }, detail) =>
         console.log(`${who.padEnd(28)}${ms(minMs)}${ms(medianMs)}${ms(cpuMs)}   ${detail}`);
       for (const each of both) {
-        const { minMs, gflop } = each;
+        const { minMs, gflop, batch } = each;
         const share = `${((100 * gflop) / (minMs / 1e3) / gemm.all).toFixed(0)}%`;
-        row(each, `${gflop.toFixed(1)} GFLOP, ${share} of the GEMM rate`);
+        row(each, `batch ${batch}, ${gflop.toFixed(1)} GFLOP, ${share} of the GEMM rate`);
       }
       const [ours] = both;
       for (const peer of peers.filter((each) => each.network === name && each.method === method)) {
         const [elapsed, busy] = [peer.minMs / ours.minMs, peer.cpuMs / ours.cpuMs];
-        row(peer, `${elapsed.toFixed(1)} times ours, ${busy.toFixed(1)} in processor time`);
+        row(
+          peer,
+          `batch ${options['peers-batch']}, ${elapsed.toFixed(1)} times ours, ${busy.toFixed(1)} in processor time`,
+        );
       }
     }
   }
@@ -171,7 +187,7 @@ try {
     }
   }
   const peers = options.peers ? timePeers() : [];
-  const report = { machine, parallel, samples: SAMPLES, batch: BATCH, runs, gemm, results, peers };
+  const report = { machine, parallel, samples: SAMPLES, runs, gemm, results, peers };
   if (options.json) console.log(JSON.stringify(report, null, 2));
   else print(report);
 } finally {

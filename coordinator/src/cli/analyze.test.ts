@@ -52,7 +52,7 @@ test('a run writes every file, a record and a summary; nothing else stays', () =
     assert.equal(status, 'finished');
     close(Number(loss), 0.0498, 5e-5, 'loss');
     close(Number(accuracy), 0.9878, 5e-5, 'accuracy');
-    assert.deepEqual(resolved, { loss: 'cross-entropy', samples: 1797, batch: 128, programs: 1 });
+    assert.deepEqual(resolved, { loss: 'cross-entropy', samples: 1797, batch: 256, programs: 1 });
     assert.equal(hardware.length, 1);
     assert.match(stdout, /^conv1 +6x9 /m);
     assert.match(stdout, /1,797 samples, cross-entropy 0\.04978, accuracy 98\.78%/);

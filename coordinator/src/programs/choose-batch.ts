@@ -4,7 +4,7 @@ import { batchWithin } from './memory.js';
 import type { OpenedModel } from './open-model.js';
 
 /** Samples in one execution unless the user or the memory limit says otherwise. */
-const MOST_SAMPLES = 128;
+const MOST_SAMPLES = 256;
 /** A batch size to learn sizes from. */
 const PROBE = 2;
 
