@@ -101,28 +101,30 @@ function marksOf({ id, name, style, points, dots, line }: Shown, xName: string):
   ];
 }
 
-function yAxis(chart: Chart, all: readonly Point[]): Plot.ScaleOptions {
+interface YAxis {
+  readonly scale: Plot.ScaleOptions;
+  readonly marks: readonly Plot.Markish[];
+}
+
+function yAxis(chart: Chart, all: readonly Point[]): YAxis {
   const label = chart.yLabel;
   const values = all.flatMap(({ y, spread }) => [y, y + (spread ?? 0)]);
   if (chart.level !== undefined) values.push(chart.level);
   const high = Math.max(...values);
   if (chart.yScale === 'log') {
-    const low = Math.min(...all.map(({ y }) => y), chart.level ?? Number.POSITIVE_INFINITY);
-    const domain = low === high ? [low / 2, high * 2] : [low, high];
-    const { values: ticks, labels } = logTicks(domain[0] ?? low, domain[1] ?? high);
-    const tickFormat = (value: number) => labels.get(value) ?? formatNumber(value);
-    return { type: 'log', label, domain, ticks: [...ticks], tickFormat, nice: false };
+    const least = Math.min(...all.map(({ y }) => y), chart.level ?? Number.POSITIVE_INFINITY);
+    const [low, top] = least === high ? [least / 2, high * 2] : [least, high];
+    const ticks = logTicks(low, top);
+    // A logarithmic scale's own axis leaves out labels as it thinks best.
+    const text = (value: number) => ticks.labels.get(value) ?? formatNumber(value);
+    const marks = [Plot.gridY(ticks.values), Plot.axisY(ticks.values, { text, label })];
+    return { scale: { type: 'log', domain: [low, top], label }, marks };
   }
-  const lowest = Math.min(0, ...values);
-  const domain = [lowest, chart.yMax ?? (high > lowest ? high : 1)];
-  return {
-    type: 'linear',
-    label,
-    domain,
-    ticks: 5,
-    tickFormat: linearLabel,
-    nice: chart.yMax === undefined,
-  };
+  const low = Math.min(0, ...values);
+  const domain = [low, chart.yMax ?? (high > low ? high : 1)];
+  const nice = chart.yMax === undefined;
+  const scale = { type: 'linear', label, domain, nice, grid: true, ticks: 5 } as const;
+  return { scale: { ...scale, tickFormat: linearLabel }, marks: [] };
 }
 
 function svgOf(chart: Chart, series: readonly Shown[]): string {
@@ -130,6 +132,7 @@ function svgOf(chart: Chart, series: readonly Shown[]): string {
   const xs = all.map(({ x }) => x);
   const [left, right] = [Math.min(...xs), Math.max(...xs)];
   const marked = (chart.marked ?? []).filter(({ x }) => x >= left && x <= right + 1);
+  const y = yAxis(chart, all);
   const options: Plot.PlotOptions = {
     width: CHART_WIDTH,
     height: CHART_HEIGHT,
@@ -146,8 +149,9 @@ function svgOf(chart: Chart, series: readonly Shown[]): string {
       tickFormat: linearLabel,
       inset: 6,
     },
-    y: { ...yAxis(chart, all), grid: true },
+    y: y.scale,
     marks: [
+      ...y.marks,
       Plot.ruleX(marked, {
         x: 'x',
         stroke: 'var(--muted)',

@@ -4,6 +4,8 @@ import type { TestContext } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
+/** Machines that test are busy. */
+const PATIENCE_MS = 180_000;
 const COMMANDS = ['chromium', 'chromium-browser', 'google-chrome'];
 
 /** The path of a Chromium; undefined where none is installed. */
@@ -24,7 +26,7 @@ export async function openBrowser(t: TestContext): Promise<Browser | undefined> 
     t.skip('no Chromium is installed: run scripts/test.sh (Debian: apt-get install chromium)');
     return undefined;
   }
-  const browser = await chromium.launch({ executablePath });
+  const browser = await chromium.launch({ executablePath, timeout: PATIENCE_MS });
   t.after(() => browser.close());
   return browser;
 }
@@ -42,6 +44,7 @@ export async function openPage(
   { width = 1200, colorScheme = 'light' as 'light' | 'dark' } = {},
 ): Promise<OpenedPage> {
   const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+  page.setDefaultTimeout(PATIENCE_MS);
   const troubles: string[] = [];
   const url = pathToFileURL(file).href;
   page.on('request', (request) => {
