@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs, builds and analyses the bundled example: Kronecker factors of a small LeNet.
+# Installs, builds and analyses the bundled example: the curvature of a small LeNet, with a report.
 #   scripts/quickstart.sh [output folder]   default: out/digits-lenet
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,5 +20,7 @@ if [ -f "$out/run.json" ]; then rm -rf "$out"; fi
 npx kronlens analyze examples/digits/lenet.onnx --data examples/digits/digits.npz --out "$out" --report
 
 echo
-echo "The result files are in $(cd "$out" && pwd)"
+folder=$(cd "$out" && pwd)
+echo "The result files are in $folder"
+echo "Open $folder/report.html in a browser"
 echo "Open $(cd "$out" && pwd)/report.html"
