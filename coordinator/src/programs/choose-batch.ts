@@ -18,12 +18,14 @@ export interface DataRun {
 /**
  * Depends on model, options and memory limit alone, never on shards or workers.
  * @param perSample bytes of one execution per sample, learnt at a small batch size
+ * @param most samples unless the user or the memory limit says otherwise
  * @throws BadInputError when the batch that was asked for contradicts the model's
  */
 export async function chooseBatch(
   model: OpenedModel,
   run: DataRun,
   perSample: (probe: number) => number | Promise<number>,
+  most = MOST_SAMPLES,
 ): Promise<number> {
   if (model.fixedBatch !== undefined) {
     if (run.batch !== undefined && run.batch !== model.fixedBatch)
@@ -35,5 +37,5 @@ export async function chooseBatch(
   }
   if (run.batch !== undefined) return Math.min(run.batch, run.samples);
   const bytes = await perSample(PROBE);
-  return Math.min(batchWithin(run.memoryBytes, bytes, MOST_SAMPLES), run.samples);
+  return Math.min(batchWithin(run.memoryBytes, bytes, most), run.samples);
 }

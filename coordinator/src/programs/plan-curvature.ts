@@ -18,6 +18,14 @@ function vectorsAtATime(top: number): number {
   return top <= 64 ? 8 : 16;
 }
 
+/**
+ * Positions of all samples together with which products are fastest: below, matrix products are too
+ * thin (LeNet5's 256 -> 120 layer, per vector: 3.4 ms by 128, 2.5 by 256, 2.4 by 512), far above,
+ * they leave the cache (its second convolution: 11.5 ms by 2048, 13.8 by 8192, 18.3 by 32768).
+ */
+const BEST_ROWS = 256;
+const FEWEST_SAMPLES = 32;
+
 export interface CurvaturePlan {
   readonly layer: Layer;
   /** The block is dim x dim. */
@@ -45,11 +53,15 @@ export async function planCurvature(
   const vectors = Math.min(vectorsAtATime(top), dim);
   const columns = columnCount(options.loss, options.columns, model.logits.outputs);
   const captureOptions = { ...options, exact: undefined };
-  const batch = await chooseBatch(model, run, async (probe) =>
-    Math.max(
-      bytesPerSample(await model.at(probe), probe, [layer], columns, captureOptions),
-      productBytesPerSample(layer, columns, options, vectors),
-    ),
+  const batch = await chooseBatch(
+    model,
+    run,
+    async (probe) =>
+      Math.max(
+        bytesPerSample(await model.at(probe), probe, [layer], columns, captureOptions),
+        productBytesPerSample(layer, columns, options, vectors),
+      ),
+    Math.max(FEWEST_SAMPLES, BEST_ROWS / layer.positions),
   );
   const padded = model.fixedBatch !== undefined;
   const build = async (size: number) =>

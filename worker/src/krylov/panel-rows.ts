@@ -1,10 +1,10 @@
 // Rows of one length, kept as panels of columns: many vectors in memory of moderate pieces, ready for BLAS-3.
 
 /**
- * Columns of a panel: a panel of some hundred rows is tens of MiB, and vectors of a few ten thousand
- * entries already make work for several cores.
+ * Columns of a panel: enough that native calls are few, and that long vectors still make work for
+ * several cores.
  */
-export const PANEL_COLUMNS = 8192;
+export const PANEL_COLUMNS = 32_768;
 
 interface Panel {
   /** [capacity, width]. */

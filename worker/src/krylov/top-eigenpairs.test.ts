@@ -10,6 +10,7 @@ import {
   operatorWithSpectrum,
   spectrum,
 } from '../testing/operators.js';
+import { PANEL_COLUMNS } from './panel-rows.js';
 import type { SymmetricOperator } from './symmetric-operator.js';
 import { type EigenOptions, type Eigenpairs, topEigenpairs } from './top-eigenpairs.js';
 
@@ -188,7 +189,7 @@ test('largest magnitudes first, on request', async () => {
 });
 
 test('vectors longer than a panel', async () => {
-  const values = spectrum(20_000, (i) => (i < 3 ? 3 - i : 1 / (4 + i)));
+  const values = spectrum(PANEL_COLUMNS + 1000, (i) => (i < 3 ? 3 - i : 1 / (4 + i)));
   const operator = operatorWithSpectrum(values);
   const pairs = await find(operator, { top: 4, block: 4 });
   assertClose(pairs.values, largest(values, 4), 1e-9);

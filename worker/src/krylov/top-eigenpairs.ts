@@ -52,6 +52,8 @@ const EXTRA_ROOM = 64;
 /** Restarts keep this share of what the basis has beyond the wanted vectors. */
 const KEPT_SHARE = 0.4;
 
+/** Values that differ by less, relative to the largest, may be copies that errors set apart. */
+const CLOSENESS = 1e-5;
 /** Fresh random vectors have shown what they can when so many blocks were multiplied since ... */
 const FRESH_STEPS = 3;
 /** ... and the first pair that is not wanted has no larger a residual, relative to the largest. */
@@ -203,9 +205,8 @@ class Iteration {
   }
 
   #mayHideCopies({ values, scale }: RitzPairs): boolean {
-    const closeness = Math.max(1e-6, 10 * this.#options.tolerance) * scale;
     const found = this.#block * (1 + this.#freshBlocks);
-    return hidesCopies(values.subarray(0, this.#wanted), found, closeness);
+    return hidesCopies(values.subarray(0, this.#wanted), found, CLOSENESS * scale);
   }
 
   /** Whether the last fresh vectors, if there were any, have shown what they can show. */
