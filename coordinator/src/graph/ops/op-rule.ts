@@ -1,6 +1,6 @@
 // The type of a rule: all that this project knows of one ONNX op.
 import type { GraphBuilder } from '../builder.js';
-import type { Node, Tensor, TensorType } from '../graph.js';
+import type { DType, Node, Tensor, TensorType } from '../graph.js';
 
 /**
  * Terminology. A *cotangent* of a value of shape s is a tensor of shape [C, ...s]: C columns that
@@ -90,6 +90,8 @@ export interface UpgradeContext {
   initializer(value: string): Tensor | undefined;
   /** The rank of a value where the file tells; undefined otherwise. */
   rank(value: string): number | undefined;
+  /** The element type of a value where the file tells; undefined otherwise. */
+  dtype(value: string): DType | undefined;
 }
 
 /** A form of a supported op that this project refuses, with the reason. */

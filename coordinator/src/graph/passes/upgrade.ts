@@ -1,13 +1,15 @@
-// Rewrites every node into the form that canonical opset 20 gives its op.
+// Rewrites every node into the form that canonical opset 20 gives its op, composite ops into what they stand for.
 import { withBodies } from '../bodies.js';
 import { decodeNode } from '../codec/decode-model.js';
 import { encodeNode } from '../codec/encode-model.js';
 import { ModelError } from '../codec/model-error.js';
+import { decomposition } from '../decompositions/table.js';
 import { FreshNames, nodeNames, valueNames } from '../fresh-names.js';
 import type { Graph, Node, Tensor } from '../graph.js';
+import { knownDtypes } from '../known-dtypes.js';
 import { knownRanks } from '../known-ranks.js';
 import { OLDER_FORMS } from '../ops/older-forms.js';
-import { UnsupportedFormError, type UpgradeContext } from '../ops/op-rule.js';
+import { type OpRule, UnsupportedFormError, type UpgradeContext } from '../ops/op-rule.js';
 import { opRule } from '../ops/table.js';
 
 /** The opset that op rules are written for; newer models keep theirs, their forms agree. */
@@ -15,7 +17,7 @@ export const CANONICAL_OPSET = 20;
 
 /**
  * The graph at opset max(20, its own), nodes in bodies included. Ops without an upgrade have had
- * one form since opset 9, or are none of ours.
+ * one form since opset 9, or are none of ours. Composite ops become the nodes that they stand for.
  * @throws ModelError for forms that are refused, naming the node
  */
 export function upgrade(graph: Graph): Graph {
@@ -35,12 +37,18 @@ function withoutOpset({ opset: _, ...node }: Node): Node {
   return node;
 }
 
+/** The upgrade of an op of the standard domain, in the table or not. */
+function changeOf({ domain, op }: Node): OpRule['upgrade'] {
+  return domain === '' ? (opRule(op)?.upgrade ?? OLDER_FORMS.get(op)) : undefined;
+}
+
 class Upgrader {
   readonly initializers: Map<string, Tensor>;
   readonly #context: UpgradeContext;
 
   constructor(graph: Graph) {
     const ranks = knownRanks(graph);
+    const dtypes = knownDtypes(graph);
     this.initializers = new Map(graph.initializers);
     const names = new FreshNames([...valueNames(graph), ...nodeNames(graph)]);
     const fresh = (stem: string) => names.take(`kl_${stem}`);
@@ -53,6 +61,7 @@ class Upgrader {
       },
       initializer: (value) => this.initializers.get(value),
       rank: (value) => ranks.get(value),
+      dtype: (value) => dtypes.get(value),
     };
   }
 
@@ -63,8 +72,7 @@ class Upgrader {
         this.upgraded(decodeNode(proto, index, undefined), opset).map(encodeNode),
       ),
     }));
-    if (node.domain !== '') return [whole];
-    const change = opRule(node.op)?.upgrade ?? OLDER_FORMS.get(node.op);
+    const change = decomposition(node.domain, node.op) ?? changeOf(node);
     if (change === undefined) return [whole];
     try {
       return change(whole, opset, this.#context);
