@@ -1,5 +1,5 @@
 // Everything that the other rooms may use of proto, by name.
-export { create } from '@bufbuild/protobuf';
+export { clone, create } from '@bufbuild/protobuf';
 export { FlatTable, MalformedFlatBuffer } from './arrow/flatbuffer.js';
 export { layerFileNames } from './arrow/layer-file-names.js';
 export {

@@ -30,6 +30,7 @@ export {
   TASK_STREAM,
   taskConsumer,
   taskSubject,
+  token,
 } from './names.js';
 export { NATS_STORE, openStore, parseStore } from './open-store.js';
 export { Records } from './records.js';
