@@ -2,8 +2,21 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BadInputError, FolderStore, type Progress, type Task } from '@kronlens/proto';
-import { createExecutor, examineMachine, type MachineReport } from '@kronlens/worker';
+import {
+  type ArtifactStore,
+  BadInputError,
+  FolderStore,
+  type Progress,
+  type Task,
+  type TaskResult,
+} from '@kronlens/proto';
+import {
+  createExecutor,
+  type Executor,
+  examineMachine,
+  type MachineReport,
+} from '@kronlens/worker';
+import type { WorkerOptions } from '@kronlens/worker/cluster';
 import type { Evaluator } from './graph/index.js';
 import type { Engine } from './plan/engine.js';
 import type { AnalysisOptions } from './plan/options.js';
@@ -26,6 +39,47 @@ export interface EmbeddedEngine extends Engine {
   close(): Promise<void>;
 }
 
+/** Executes tasks in this process that are not queued: whoever asks may go on after one fails. */
+export interface LocalTasks {
+  execute(task: Task): Promise<TaskResult>;
+  readonly hardware: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+function unqueued(executor: Executor, signal: AbortSignal) {
+  return async (task: Task): Promise<TaskResult> => {
+    try {
+      return await executor.execute(task, signal);
+    } catch (error) {
+      throw signal.aborted ? signal.reason : error;
+    }
+  };
+}
+
+/** For looking into data files and evaluating small models beside a cluster. */
+export async function openLocalTasks(
+  store: ArtifactStore,
+  signal: AbortSignal,
+): Promise<LocalTasks> {
+  const executor = await createExecutor({
+    store,
+    parallelism: 1,
+    device: 'cpu',
+    linalg: 'portable',
+  });
+  return {
+    execute: unqueued(executor, signal),
+    hardware: executor.hardware,
+    close: () => executor.close(),
+  };
+}
+
+/** Works for a cluster; the code for that is loaded when it is needed. */
+export async function runWorker(options: WorkerOptions): Promise<void> {
+  const cluster = await import('@kronlens/worker/cluster');
+  await cluster.runWorker(options);
+}
+
 /** @throws BadInputError for a device or backend that this machine does not have */
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEngine> {
   const { parallel, signal, device, linalg } = options;
@@ -45,18 +99,10 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEn
     parallelism: parallel,
     signal,
   });
-  // Evaluations are not queued: whoever asks may go on after one fails.
-  const evaluate = async (task: Task) => {
-    try {
-      return await executor.execute(task, signal);
-    } catch (error) {
-      throw signal.aborted ? signal.reason : error;
-    }
-  };
   return {
     store,
     queue,
-    evaluator: taskEvaluator(evaluate),
+    evaluator: taskEvaluator(unqueued(executor, signal)),
     hardware: executor.hardware,
     warnings: executor.warnings,
     onProgress(next) {

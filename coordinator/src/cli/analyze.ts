@@ -15,9 +15,16 @@ import {
   SHARINGS,
 } from '../plan/options.js';
 import { WORK_FOLDER } from '../plan/output-folder.js';
+import type { ProgressSink } from '../plan/progress-sink.js';
 import { type AnalysisOutcome, runAnalysis, summaryOf } from '../plan/run-analysis.js';
 import { UsageError } from '../plan/usage-error.js';
 import { renderSummary } from '../report/summary.js';
+import {
+  addClusterOptions,
+  CLUSTER_HELP,
+  type ClusterParsed,
+  linkOptions,
+} from './cluster-options.js';
 import { interruptible } from './interruption.js';
 import {
   choice,
@@ -33,7 +40,9 @@ import { ProgressDisplay } from './progress.js';
 import type { Terminal } from './terminal.js';
 
 /** The options as commander parses them. */
-interface Parsed extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcSamples'> {
+interface Parsed
+  extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcSamples'>,
+    ClusterParsed {
   readonly data: string;
   readonly labels?: string;
   readonly out: string;
@@ -42,6 +51,7 @@ interface Parsed extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcS
   readonly mcSamples?: number;
   readonly shard?: number;
   readonly parallel: number;
+  readonly nats?: string;
   readonly resume?: true;
   readonly report?: true;
   readonly json?: true;
@@ -63,7 +73,11 @@ Examples:
   kronlens analyze model.onnx --data train-images-idx3-ubyte.gz --labels train-labels-idx1-ubyte.gz \\
       --scale 1/255 --out out/mnist
   kronlens analyze model.onnx --data data.npz --out out/mc --output-hessian mc --seed 1
-  kronlens analyze model.onnx --data data.npz --out out/model --resume`;
+  kronlens analyze model.onnx --data data.npz --out out/model --resume
+  kronlens analyze model.onnx --data /shared/data.npz --out out/model --nats nats://head:4222
+
+On a cluster (--nats), workers read the data under the same path as this command.
+${CLUSTER_HELP}`;
 
 function analysisOptions(parsed: Parsed): AnalysisOptions {
   if (parsed.mcSamples !== undefined && parsed.outputHessian !== 'mc')
@@ -131,6 +145,25 @@ function show(
   if (report !== undefined) terminal.out(`report in ${report}`);
 }
 
+async function openEngine(parsed: Parsed, signal: AbortSignal, progress: ProgressSink) {
+  if (parsed.nats === undefined)
+    return await openEmbedded({
+      storeFolder: join(parsed.out, WORK_FOLDER),
+      parallel: parsed.parallel,
+      signal,
+      device: parsed.device,
+      linalg: parsed.linalg,
+    });
+  // Loaded here since runs without a server need none of it.
+  const { openCluster, parseStore } = await import('../cluster/open-cluster.js');
+  return await openCluster({
+    link: linkOptions(parsed.nats, parsed),
+    store: parseStore(parsed.store),
+    signal,
+    note: (line) => progress.note(line),
+  });
+}
+
 async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promise<void> {
   const request = {
     options: analysisOptions(parsed),
@@ -138,13 +171,7 @@ async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promi
   };
   const progress = new ProgressDisplay({ stream: process.stderr });
   const outcome = await interruptible('run again with --resume to finish', async (signal) => {
-    const engine = await openEmbedded({
-      storeFolder: join(parsed.out, WORK_FOLDER),
-      parallel: parsed.parallel,
-      signal,
-      device: request.options.device,
-      linalg: request.options.linalg,
-    });
+    const engine = await openEngine(parsed, signal, progress);
     try {
       return await runAnalysis(request, engine, progress);
     } finally {
@@ -158,7 +185,7 @@ async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promi
 }
 
 export function analyzeCommand(terminal: Terminal): Command {
-  return new Command('analyze')
+  const command = new Command('analyze')
     .description('measure Kronecker factors, their eigenpairs and structure, layer by layer')
     .argument('<model.onnx>', 'the model')
     .requiredOption('--data <file>', 'samples, and labels where the file has them')
@@ -251,6 +278,8 @@ export function analyzeCommand(terminal: Terminal): Command {
     .option('--skip-unsupported', 'leave out layers behind an unsupported op')
     .option('--device <name>', 'cpu', choice(['cpu'] as const, ['cuda', 'webgpu']), 'cpu' as const)
     .option('--linalg <name>', LINALGS.join(', '), choice(LINALGS), 'auto' as const)
+    .option('--nats <url>', 'let the workers of a cluster compute, e.g. nats://head:4222');
+  return addClusterOptions(command)
     .option('--resume', 'finish an interrupted run of the same options')
     .option('--report', 'write report.html into the result folder')
     .option('--json', 'print the summary as JSON')

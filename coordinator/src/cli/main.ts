@@ -8,6 +8,7 @@ import { EXIT, failureOf, stackOf } from './exit-code.js';
 import { inspectCommand } from './inspect.js';
 import { reportCommand } from './report.js';
 import { processTerminal, type Terminal } from './terminal.js';
+import { workerCommand } from './worker.js';
 
 const DESCRIPTION =
   'Curvature of trained networks from ONNX files: Kronecker factors, spectra, structure.';
@@ -19,6 +20,7 @@ Examples:
   kronlens analyze model.onnx --data data.npz --out out/model
   kronlens compare out/model out/other-seed --out out/comparison
   kronlens report out/model --out report.html
+  kronlens worker --nats nats://head:4222
 
 Exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted.`;
 
@@ -41,6 +43,7 @@ function program(terminal: Terminal, exit: (code: number) => void): Command {
     analyzeCommand(terminal),
     compareCommand(terminal),
     reportCommand(terminal),
+    workerCommand(terminal),
     doctorCommand(terminal, exit),
   ];
   for (const command of commands)

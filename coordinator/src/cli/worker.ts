@@ -1,0 +1,86 @@
+// kronlens worker: executes the tasks of a cluster's runs until it is told to leave.
+import { availableParallelism } from 'node:os';
+import { Command, Option } from 'commander';
+import { runWorker } from '../embedded.js';
+import { LINALGS } from '../plan/options.js';
+import { CODE_VERSION } from '../version.js';
+import {
+  addClusterOptions,
+  CLUSTER_HELP,
+  type ClusterParsed,
+  linkOptions,
+} from './cluster-options.js';
+import { choice, positiveInteger, wholeNumber } from './option-values.js';
+import type { Terminal } from './terminal.js';
+
+interface Parsed extends ClusterParsed {
+  readonly nats: string;
+  readonly concurrency: number;
+  readonly device: 'cpu';
+  readonly linalg: (typeof LINALGS)[number];
+  readonly drain: number;
+}
+
+const EXAMPLES = `
+A worker takes tasks as it has room for them. On SIGTERM or SIGINT it takes no more, finishes those that
+it has within --drain seconds, hands back the others and leaves; on a second signal it leaves at once.
+It may be killed at any time: its tasks are given to others.
+${CLUSTER_HELP}
+
+Examples:
+  kronlens worker --nats nats://head:4222
+  kronlens worker --nats nats://head:4222 --store file:///shared/kronlens --concurrency 8`;
+
+/** Turns signals into a drain first and a stop afterwards. */
+function leaving(drainSeconds: number, terminal: Terminal) {
+  const drain = new AbortController();
+  const stop = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const leave = () => {
+    if (drain.signal.aborted) return stop.abort();
+    terminal.err('leaving: no new tasks are taken');
+    drain.abort();
+    timer = setTimeout(() => stop.abort(), 1000 * drainSeconds);
+  };
+  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, leave);
+  return { drain: drain.signal, stop: stop.signal, over: () => clearTimeout(timer) };
+}
+
+async function work(parsed: Parsed, terminal: Terminal): Promise<void> {
+  const { parseStore, withEnvironment } = await import('@kronlens/proto/nats');
+  const store = parseStore(parsed.store);
+  const { drain, stop, over } = leaving(parsed.drain, terminal);
+  const { concurrency, device, linalg } = parsed;
+  try {
+    await runWorker({
+      link: withEnvironment({ ...linkOptions(parsed.nats, parsed), name: '' }, process.env),
+      store,
+      codeVersion: CODE_VERSION,
+      concurrency,
+      device,
+      linalg,
+      log: (line) => terminal.err(line),
+      drain,
+      stop,
+    });
+  } finally {
+    over();
+  }
+}
+
+export function workerCommand(terminal: Terminal): Command {
+  const command = new Command('worker')
+    .description('execute the tasks of a cluster')
+    .addOption(
+      new Option('--nats <url>', 'the NATS server, e.g. nats://head:4222')
+        .env('KRONLENS_NATS')
+        .makeOptionMandatory(),
+    )
+    .option('--concurrency <n>', 'tasks at a time', positiveInteger, availableParallelism());
+  return addClusterOptions(command)
+    .option('--device <name>', 'cpu', choice(['cpu'] as const, ['cuda', 'webgpu']), 'cpu' as const)
+    .option('--linalg <name>', LINALGS.join(', '), choice(LINALGS), 'auto' as const)
+    .option('--drain <seconds>', 'time to finish tasks when it leaves', wholeNumber, 60)
+    .addHelpText('after', EXAMPLES)
+    .action((parsed: Parsed) => work(parsed, terminal));
+}

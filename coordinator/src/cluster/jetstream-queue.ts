@@ -1,0 +1,212 @@
+// The queue of a run on a cluster: tasks go out through NATS, results come in by events or by looking.
+import {
+  type ArtifactStore,
+  fromErrorReport,
+  KronlensError,
+  type Progress,
+  type Task,
+  type TaskResult,
+  taskId,
+} from '@kronlens/proto';
+import {
+  BUCKETS,
+  ClusterMissingError,
+  cancelSubject,
+  type DeadLetter,
+  DeadLetterSchema,
+  decodeTaskEvent,
+  encodeDispatch,
+  eventSubject,
+  isFull,
+  type NatsLink,
+  Records,
+  setUpCluster,
+  TASK_STREAM,
+  taskSubject,
+} from '@kronlens/proto/nats';
+import type { Queue } from '../plan/queue.js';
+import { CODE_VERSION } from '../version.js';
+import { Outstanding, type Wanted } from './outstanding.js';
+import { removeIfStuck, removeLeftovers } from './stuck-messages.js';
+
+/** Tasks of one run in the work queue at a time: others get their turn, and a killed run leaves few. */
+const MOST_SENT = 256;
+/** How often results are looked for whose events did not come. */
+const LOOK_MS = 2000;
+/** After so long without a result a task is sent again; if it is still queued that changes nothing. */
+const RESEND_MS = 10_000;
+
+export interface JetStreamQueueOptions {
+  readonly link: NatsLink;
+  readonly store: ArtifactStore;
+  /** As tasks name it to workers. */
+  readonly storeName: string;
+  /** Names the run on the server. */
+  readonly run: string;
+  /** Interrupts the run. */
+  readonly signal: AbortSignal;
+  readonly onProgress: (progress: Progress) => void;
+}
+
+/**
+ * What counts is recorded on the server, results in the store and failures among the dead letters;
+ * events only say when to look. So whatever dies, looking again is enough to go on.
+ */
+export class JetStreamQueue implements Queue {
+  readonly #options: JetStreamQueueOptions;
+  readonly #outstanding = new Outstanding(MOST_SENT);
+  readonly #dead: Records<typeof DeadLetterSchema>;
+  readonly #failure = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #working = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+  readonly #events: { unsubscribe(): void };
+  readonly #finished = new Set<string>();
+  #looking = false;
+
+  constructor(options: JetStreamQueueOptions) {
+    const { link, run, signal } = options;
+    this.#options = options;
+    this.#dead = new Records(link, BUCKETS.dead, DeadLetterSchema);
+    this.#signal = AbortSignal.any([signal, this.#failure.signal]);
+    this.#signal.addEventListener('abort', () => this.#keepTrack(this.#callOff()), { once: true });
+    this.#events = link.connection.subscribe(eventSubject(run, '*'), {
+      callback: (_, { data }) => this.#hear(data),
+    });
+    this.#timer = setInterval(() => this.#keepTrack(this.#look()), LOOK_MS);
+  }
+
+  async submit(task: Task): Promise<TaskResult> {
+    this.#signal.throwIfAborted();
+    const id = taskId(task);
+    const wanted = this.#outstanding.get(id) ?? this.#outstanding.add(id, task);
+    this.#send();
+    return await wanted.result;
+  }
+
+  async idle(): Promise<void> {
+    while (this.#working.size > 0 || this.#outstanding.size > 0) {
+      const results = this.#outstanding.sent().map(({ result }) => result);
+      await Promise.allSettled([...this.#working, ...results]);
+    }
+  }
+
+  /** Stops listening, and leaves nothing of the run in the work queue. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#events.unsubscribe();
+    await Promise.allSettled([...this.#working]);
+    const { link } = this.#options;
+    if (!link.connection.isClosed()) await removeLeftovers(link, this.#finished).catch(() => {});
+  }
+
+  #keepTrack(work: Promise<void>): void {
+    const tracked = work.catch((error: unknown) => this.#failure.abort(error));
+    this.#working.add(tracked);
+    void tracked.finally(() => this.#working.delete(tracked));
+  }
+
+  #send(): void {
+    for (let next = this.#outstanding.next(); next; next = this.#outstanding.next())
+      this.#keepTrack(this.#sendFirst(next));
+  }
+
+  async #sendFirst({ id, task }: Wanted): Promise<void> {
+    const recorded = await this.#options.store.getResult(id);
+    if (recorded !== undefined) return this.#finish(id, recorded);
+    // What failed in an earlier run is tried again.
+    if ((await this.#dead.get(id)) !== undefined) await this.#dead.delete(id);
+    await this.#publish(id, task);
+  }
+
+  /** Puts the task into the work queue. @returns false when it is there already */
+  async #publish(id: string, task: Task): Promise<boolean> {
+    const { link, store, run, storeName } = this.#options;
+    const message = await encodeDispatch(task, { run, store: storeName }, store);
+    if (this.#signal.aborted) return true;
+    const subject = taskSubject('cpu', CODE_VERSION, id);
+    const publish = () => link.call('queueing a task', () => link.js.publish(subject, message));
+    try {
+      await publish();
+      return true;
+    } catch (error) {
+      if (isFull(error)) return false;
+      if (!(error instanceof ClusterMissingError)) throw error;
+    }
+    // The server came back on an empty disk.
+    await setUpCluster(link, { codeVersion: CODE_VERSION });
+    await publish();
+    return true;
+  }
+
+  #hear(data: Uint8Array): void {
+    const event = readEvent(data);
+    if (event === undefined) return;
+    const { what } = event;
+    if (what.case === 'progress') this.#options.onProgress(what.value);
+    else if (what.case === 'done') this.#finish(event.taskId, what.value);
+    else if (what.case === 'dead') this.#bury(event.taskId, what.value);
+  }
+
+  /** Looks for the ends of tasks whose events were lost, and sends tasks again that may be lost. */
+  async #look(): Promise<void> {
+    if (this.#looking || this.#signal.aborted) return;
+    this.#looking = true;
+    try {
+      for (const { id, task } of this.#outstanding.sentBefore(LOOK_MS)) {
+        const recorded = await this.#options.store.getResult(id);
+        if (recorded !== undefined) this.#finish(id, recorded);
+        const letter = await this.#dead.get(id);
+        if (letter !== undefined) this.#bury(id, letter);
+        const wanted = this.#outstanding.get(id);
+        if (this.#signal.aborted) return;
+        if (wanted?.sentMs === undefined || performance.now() - wanted.sentMs < RESEND_MS) continue;
+        const isThere = !(await this.#publish(id, task));
+        if (isThere && (await removeIfStuck(this.#options.link, id))) await this.#publish(id, task);
+        wanted.sentMs = performance.now();
+      }
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #finish(id: string, result: TaskResult): void {
+    const wanted = this.#outstanding.take(id);
+    if (wanted === undefined) return;
+    this.#finished.add(id);
+    wanted.resolve(result);
+    this.#send();
+  }
+
+  #bury(id: string, { error }: DeadLetter): void {
+    if (this.#outstanding.get(id) === undefined) return;
+    this.#failure.abort(
+      error === undefined
+        ? new KronlensError('dead-task', `task ${id} was given up without a reason`)
+        : fromErrorReport(error),
+    );
+  }
+
+  /** Takes back what was sent and says why to whoever waits. */
+  async #callOff(): Promise<void> {
+    const { link, run } = this.#options;
+    const sent = this.#outstanding.sent();
+    for (const { reject } of this.#outstanding.takeAll()) reject(this.#signal.reason);
+    if (link.connection.isClosed()) return;
+    link.connection.publish(cancelSubject(run));
+    for (const { id } of sent) {
+      const filter = taskSubject('cpu', CODE_VERSION, id);
+      // Not worth waiting for a server that is away: a task that stays costs little.
+      await link.jsm.streams.purge(TASK_STREAM, { filter }).catch(() => {});
+    }
+  }
+}
+
+/** An event that does not parse is none: the records are what counts. */
+function readEvent(data: Uint8Array) {
+  try {
+    return decodeTaskEvent(data);
+  } catch {
+    return undefined;
+  }
+}
