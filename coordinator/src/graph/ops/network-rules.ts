@@ -7,8 +7,8 @@ import { dropout } from './dropout.js';
 import { gemm } from './gemm.js';
 import { matMul } from './mat-mul.js';
 import { globalMaxPool, maxPool } from './max-pool.js';
-import { resize } from './nearest-resize.js';
 import type { OpRule } from './op-rule.js';
+import { resize } from './resize.js';
 import { logSoftmax, softmax } from './softmax.js';
 
 /** Contractions, pooling, normalisation and softmax, in the table's order. */

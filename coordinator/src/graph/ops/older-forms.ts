@@ -1,8 +1,8 @@
 // Forms of older opsets of ops that have no rule: models may use them where nothing is differentiated.
 import { intAttribute, string, stringAttribute, without } from '../attributes.js';
 import { intTensor } from '../tensor.js';
-import { upgradeResize } from './nearest-resize.js';
 import type { OpRule } from './op-rule.js';
+import { upgradeResize } from './resize.js';
 
 type Upgrade = NonNullable<OpRule['upgrade']>;
 
