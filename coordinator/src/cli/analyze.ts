@@ -244,8 +244,8 @@ export function analyzeCommand(terminal: Terminal): Command {
     )
     .option(
       '--sharing <kind>',
-      'how positions of a convolution are treated: expand or reduce',
-      choice(SHARINGS, ['kfoc']),
+      'the factors: expand, reduce (over positions), kfoc (closest to the exact block)',
+      choice(SHARINGS),
       'expand' as const,
     )
     .option(

@@ -42,7 +42,7 @@ export function layerFacts({ layer, options }: LayerFiles, group?: number): Reco
   return {
     op: layer.op,
     positions: String(layer.positions),
-    sharing: options.sharing,
+    sharing: options.optimal === true ? 'kfoc' : options.sharing,
     bias: options.bias,
     ...(layer.groups === 1 ? {} : { groups: String(layer.groups) }),
     ...(layer.groups === 1 || group === undefined ? {} : { group: String(group) }),

@@ -106,6 +106,14 @@ export function layerFactors(
   return { layer: layer.name, groups, meanMaps: maps.map(take), exact };
 }
 
+/** The same layer with another Kronecker pair in every group. */
+export function withPairs(factors: LayerFactors, groups: readonly GroupFactors[]): LayerFactors {
+  const { exact } = factors;
+  if (exact?.dense === undefined) return { ...factors, groups };
+  const difference = minusKronecker(exact.dense, groups);
+  return { ...factors, groups, exact: { ...exact, difference } };
+}
+
 /** The name of a group's tensor in the bundle of its layer. */
 export function factorName(kind: string, group: number): string {
   return `g${group}.${kind}`;

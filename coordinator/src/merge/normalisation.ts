@@ -8,7 +8,15 @@ interface Words {
   readonly normalisation: string;
 }
 
-type Sharing = Pick<FactorOptions, 'sharing' | 'columns' | 'bias'>;
+type Sharing = Pick<FactorOptions, 'sharing' | 'columns' | 'bias' | 'optimal'>;
+
+/** Factors that minimise ||H - A (x) B||_F instead of being means themselves. */
+const OPTIMAL = {
+  input:
+    'B of the Kronecker pair A (x) B that is closest to the exact block in the Frobenius norm; scaled to the norm of E[x x^T]',
+  output:
+    'A of the Kronecker pair A (x) B that is closest to the exact block in the Frobenius norm',
+} as const;
 
 function outputMatrix({ columns }: Sharing): string {
   if (columns.kind === 'empirical') return 'output Gram matrix E[g g^T] of the empirical Fisher';
@@ -30,6 +38,11 @@ export function factorWords(
     output: outputMatrix(options),
     mean: `mean input E[x]${homogeneous}`,
   }[kind];
+  if (options.optimal === true && kind !== 'mean')
+    return {
+      what: `Frobenius-optimal Kronecker factor (KFOC), ${kind} side`,
+      normalisation: OPTIMAL[kind],
+    };
   if (positions === 1) return { what, normalisation: 'mean over samples' };
   const expand = {
     input: `mean over samples of the sum over ${positions} positions`,
@@ -47,7 +60,7 @@ export function factorWords(
 /** For run.json: the same for all layers, P being a layer's number of positions. */
 export function normalisations(options: FactorOptions): Readonly<Record<string, string>> {
   const reduce = options.sharing === 'reduce';
-  return {
+  const words = {
     input: reduce
       ? 'E[xbar xbar^T]: mean over samples, xbar = mean of x over the P positions'
       : 'E[sum_p x_p x_p^T]: mean over samples of the sum over the P positions',
@@ -62,4 +75,5 @@ export function normalisations(options: FactorOptions): Readonly<Record<string, 
     eigenvectors: 'unit length; the component of largest magnitude is positive',
     kron: 'products of an eigenvalue of E[M] and one of E[x x^T]',
   };
+  return options.optimal === true ? { ...words, ...OPTIMAL } : words;
 }

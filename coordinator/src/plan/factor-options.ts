@@ -29,5 +29,7 @@ export function factorOptions(
       "--curvature fisher-empirical needs labels; add them to the data as 'y' or give --labels",
     );
   const exact = options.measures.includes('curvature') ? { denseLimit: options.dense } : undefined;
-  return { loss, columns, sharing: options.sharing, bias: options.bias, labels, exact };
+  const sharing = options.sharing === 'reduce' ? 'reduce' : 'expand';
+  const optimal = options.sharing === 'kfoc';
+  return { loss, columns, sharing, optimal, bias: options.bias, labels, exact };
 }

@@ -4,7 +4,7 @@ import type { LossName } from '../programs/loss.js';
 export const LOSSES = ['cross-entropy', 'bce', 'mse'] as const satisfies readonly LossName[];
 export const OUTPUT_HESSIANS = ['exact', 'mc'] as const;
 export const CURVATURES = ['ggn', 'fisher-empirical'] as const;
-export const SHARINGS = ['expand', 'reduce'] as const;
+export const SHARINGS = ['expand', 'reduce', 'kfoc'] as const;
 export const BIASES = ['separate', 'joint'] as const;
 export const MEASURES = ['factors', 'eigen', 'curvature', 'structure'] as const;
 export const DEVICES = ['cpu', 'cuda', 'webgpu'] as const;

@@ -1,9 +1,11 @@
 // Runs an analysis from end to end: checks, one pass over the data, decompositions, result files.
 import { CancelledError, DiskFullError, KronlensError } from '@kronlens/proto';
+import { withPairs } from '../merge/layer-factors.js';
 import { planFactors } from '../programs/index.js';
 import type { RunSummary } from '../report/summary.js';
 import type { Engine } from './engine.js';
 import { type FactorStage, runFactorStage } from './factor-stage.js';
+import { KFOC_PASSES, runKfoc } from './kfoc-stage.js';
 import {
   inspectOutputFolder,
   type OutputFolder,
@@ -98,7 +100,21 @@ async function runStages(
     runFactorStage(engine, stage, shown, seen),
   );
   const writer = new ResultWriter(engine, prepared, options, execution.out);
-  await clock.timed('write', () => writer.writeFactors(merged, stage.plan.folds));
+  const { folds } = stage.plan;
+  if (options.sharing === 'kfoc')
+    await during('kfoc', stage.samples * KFOC_PASSES * prepared.layers.length, 'samples', (shown) =>
+      writer.writeFactors(merged, folds, async (layer, factors) => {
+        const setting = writer.passSetting(execution.shard);
+        return withPairs(
+          factors,
+          await runKfoc(engine, setting, layer, factors.groups, shown, seen),
+        );
+      }),
+    );
+  else
+    await clock.timed('write', () =>
+      writer.writeFactors(merged, folds, async (_layer, factors) => factors),
+    );
   if (writer.matrices > 0)
     await during('eigen', writer.matrices, 'matrices', (shown) =>
       writer.writeEigenpairs(shown, seen),

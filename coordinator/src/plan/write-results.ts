@@ -10,6 +10,7 @@ import {
   type TaskResult,
   writeFileAtomic,
 } from '@kronlens/proto';
+import type { Layer } from '../layers/index.js';
 import { rootOfQuotient } from '../merge/estimate.js';
 import {
   type LayerFiles,
@@ -37,6 +38,7 @@ import { type EigenJob, runEigenStage } from './eigen-stage.js';
 import { runEkfac } from './ekfac-stage.js';
 import type { Engine } from './engine.js';
 import type { MergedSums } from './factor-stage.js';
+import type { PassSetting } from './layer-pass.js';
 import type { AnalysisOptions } from './options.js';
 import type { PreparedRun } from './prepare-run.js';
 import type { StageProgress } from './stage-progress.js';
@@ -87,7 +89,11 @@ export class ResultWriter {
   }
 
   /** Writes the factors and lays the matrices to decompose by; one program's sums are in memory. */
-  async writeFactors(merged: readonly MergedSums[], folds: FactorPlan['folds']): Promise<void> {
+  async writeFactors(
+    merged: readonly MergedSums[],
+    folds: FactorPlan['folds'],
+    refine: (layer: Layer, factors: LayerFactors) => Promise<LayerFactors>,
+  ): Promise<void> {
     const { layers, model, data, factorOptions } = this.#run;
     const named = [...model.layers.layers, ...model.layers.skipped].map(({ name }) => name);
     const stems = layerFileNames([...new Set(named)]);
@@ -98,7 +104,8 @@ export class ResultWriter {
       for (const layer of layers.filter(({ name }) => names.includes(name))) {
         const stem = stems.get(layer.name) ?? layer.name;
         const files = { folder: this.#folder, layer, stem, options: factorOptions };
-        const factors = layerFactors(layer, sums, outputs, data.samples, folds.get(layer.name));
+        const plain = layerFactors(layer, sums, outputs, data.samples, folds.get(layer.name));
+        const factors = await refine(layer, plain);
         if (this.#measures('factors')) await writeFactorFiles(files, factors);
         await this.#layBy(files, factors);
       }
@@ -257,20 +264,25 @@ export class ResultWriter {
     return this.#options.ekfac ? this.#structureJobs().length : 0;
   }
 
+  /** What further passes over the data have in common. */
+  passSetting(shard: number | undefined): PassSetting {
+    const { model, data, factorOptions } = this.#run;
+    const { batch, memoryBytes, seed } = this.#options;
+    const run = { samples: data.samples, batch, memoryBytes };
+    return { model, options: factorOptions, run, arrays: data.arrays, seed, shard };
+  }
+
   /** Finds the diagonals of the exact blocks in the Kronecker eigenbases, layer by layer. */
   async findDiagonals(
     shard: number | undefined,
     progress: StageProgress,
     seen: (result: TaskResult) => void,
   ): Promise<void> {
-    const { model, data, factorOptions } = this.#run;
-    const { batch, memoryBytes, seed } = this.#options;
-    const run = { samples: data.samples, batch, memoryBytes };
-    const stage = { model, options: factorOptions, run, arrays: data.arrays, seed, shard };
+    const setting = this.passSetting(shard);
     for (const { layer: name, groups } of this.#structureJobs()) {
       const { spectra, files } = this.#workOf(name);
       const job = { layer: files.layer, groups };
-      spectra.addEkfac(await runEkfac(this.#engine, stage, job, progress, seen));
+      spectra.addEkfac(await runEkfac(this.#engine, setting, job, progress, seen));
     }
   }
 

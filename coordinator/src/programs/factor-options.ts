@@ -12,6 +12,8 @@ export interface FactorOptions {
    * reduce: E[xbar xbar^T], xbar the mean over positions, and E[sum_k gbar_k gbar_k^T], gbar the sum.
    */
   readonly sharing: 'expand' | 'reduce';
+  /** Whether the pair is then replaced by the Frobenius-optimal one (KFOC). */
+  readonly optimal?: boolean;
   /** joint: the input gets a homogeneous coordinate 1 behind it, for layers that have a bias. */
   readonly bias: 'separate' | 'joint';
   /** Whether labels are given. */

@@ -3,6 +3,7 @@ export type { BuiltProgram, ProgramPair } from './built-program.js';
 export type { DataRun } from './choose-batch.js';
 export type { KroneckerBasis } from './ekfac.js';
 export { blockDim, type ExactSums, type FactorOptions, factorInputDim } from './factor-options.js';
+export type { KfocSide } from './kfoc.js';
 export { checkLoss, defaultLoss, type Logits } from './logits.js';
 export { type ColumnKind, type LossName, lossRank } from './loss.js';
 export type { MeanGram } from './mean-gram.js';
@@ -14,6 +15,6 @@ export {
   openModel,
 } from './open-model.js';
 export { type CurvaturePlan, planCurvature } from './plan-curvature.js';
-export { type EkfacPlan, planEkfac } from './plan-ekfac.js';
 export { type FactorPlan, planFactors, planMeanGram } from './plan-factors.js';
+export { type LayerPass, planEkfac, planKfocStep } from './plan-layer-pass.js';
 export { foldSpatialGram, type SpatialFold } from './spatial-gram.js';

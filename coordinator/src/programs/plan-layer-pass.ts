@@ -1,0 +1,82 @@
+// Plans a pass over the data for one layer, by a program that forms the Jacobian of its logits.
+import type { Layer } from '../layers/index.js';
+import type { BackwardRequest } from './backward.js';
+import type { BuiltProgram, ProgramPair } from './built-program.js';
+import { chooseBatch, type DataRun } from './choose-batch.js';
+import { buildEkfacProgram, type KroneckerBasis } from './ekfac.js';
+import { blockDim, type FactorOptions } from './factor-options.js';
+import { buildKfocProgram, type KfocSide } from './kfoc.js';
+import { columnCount } from './loss.js';
+import { bytesPerSample } from './memory.js';
+import type { OpenedModel } from './open-model.js';
+
+export interface LayerPass {
+  readonly batch: number;
+  /** A program of its own for each layer: the matrices that it multiplies by are part of it. */
+  readonly program: ProgramPair;
+}
+
+type Request = Omit<BackwardRequest, 'layers' | 'sums'> & { readonly padded: boolean };
+
+async function planLayerPass(
+  model: OpenedModel,
+  layer: Layer,
+  options: FactorOptions,
+  run: DataRun,
+  build: (request: Request) => BuiltProgram,
+): Promise<LayerPass> {
+  const columns = columnCount(options.loss, options.columns, model.logits.outputs);
+  // As much as forming the whole block's Jacobian takes.
+  const exact = { ...options, exact: { denseLimit: blockDim(layer, options) } };
+  const batch = await chooseBatch(model, run, async (probe) =>
+    bytesPerSample(await model.at(probe), probe, [layer], columns, exact),
+  );
+  const padded = model.fixedBatch !== undefined;
+  const at = async (size: number) =>
+    build({
+      graph: await model.at(size),
+      batch: size,
+      places: model.places,
+      logits: model.logits.value,
+      options: { ...options, exact: undefined },
+      padded,
+    });
+  const rest = padded ? 0 : run.samples % batch;
+  const full = await at(batch);
+  const tail = rest === 0 ? undefined : await at(rest);
+  return { batch, program: { layers: [layer.name], full, tail } };
+}
+
+/**
+ * The pass that finds the diagonal of the exact block in the Kronecker eigenbasis.
+ * @param basis eigenvectors of the factors, one pair a group
+ */
+export function planEkfac(
+  model: OpenedModel,
+  layer: Layer,
+  basis: readonly KroneckerBasis[],
+  options: FactorOptions,
+  run: DataRun,
+): Promise<LayerPass> {
+  const bases = new Map([[layer.name, basis]]);
+  return planLayerPass(model, layer, options, run, (request) =>
+    buildEkfacProgram({ ...request, layers: [layer], bases, name: `ekfac ${layer.name}` }),
+  );
+}
+
+/**
+ * The pass of one half step towards the Frobenius-optimal Kronecker pair.
+ * @param others the other side's factor of every group
+ */
+export function planKfocStep(
+  model: OpenedModel,
+  layer: Layer,
+  side: KfocSide,
+  others: readonly Float64Array[],
+  options: FactorOptions,
+  run: DataRun,
+): Promise<LayerPass> {
+  return planLayerPass(model, layer, options, run, (request) =>
+    buildKfocProgram({ ...request, layer, side, others, name: `kfoc ${side} ${layer.name}` }),
+  );
+}
