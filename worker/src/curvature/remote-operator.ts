@@ -27,11 +27,15 @@ export async function withRemoteOperator<T>(
   const { dim } = job;
   try {
     await allDone(shares.map((share) => share.lease.run('openOperator', share.job)));
+    // Memory that all threads read.
+    let memory = new Float64Array(new SharedArrayBuffer(0));
     return await use({
       dim,
       async apply(vectors, count) {
-        // Memory that all threads read.
-        const shared = new Float64Array(new SharedArrayBuffer(8 * count * dim));
+        if (memory.length < count * dim) {
+          memory = new Float64Array(new SharedArrayBuffer(8 * count * dim));
+        }
+        const shared = memory.subarray(0, count * dim);
         shared.set(vectors.subarray(0, count * dim));
         const request = { vectors: shared, count };
         const sums = await allDone(

@@ -17,6 +17,8 @@ export class StreamedOperator {
   readonly #parts: readonly PartSessions[];
   readonly #shape: readonly number[];
   readonly #product: Slot;
+  /** Memory for the vectors of as many executions as there were at a time. */
+  readonly #probes: Slot[] = [];
 
   private constructor(job: OperatorJob, parts: readonly PartSessions[]) {
     this.#job = job;
@@ -78,9 +80,11 @@ export class StreamedOperator {
     const { vectors: block, dim, probe, firstBatch } = this.#job;
     const step = block * dim;
     const executions = Array.from({ length: Math.ceil(vectors.length / step) }, (_, i) => {
-      const slot = this.#slot();
-      // What is left beyond the last vector stays zero.
-      slot.values.set(vectors.subarray(i * step, (i + 1) * step));
+      const slot = this.#probes[i] ?? this.#slot();
+      this.#probes[i] = slot;
+      const own = vectors.subarray(i * step, (i + 1) * step);
+      slot.values.set(own);
+      slot.values.fill(0, own.length);
       return { tensor: slot.tensor, sum: new TreeSum(firstBatch) };
     });
     for (const part of this.#parts) {

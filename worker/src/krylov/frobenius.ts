@@ -102,7 +102,10 @@ function squaredLengths(rows: Float64Array, count: number): number[] {
   const dim = rows.length / count;
   return Array.from({ length: count }, (_, i) => {
     let sum = 0;
-    for (let at = i * dim; at < (i + 1) * dim; at++) sum += (rows[at] as number) ** 2;
+    for (let at = i * dim; at < (i + 1) * dim; at++) {
+      const value = rows[at] as number;
+      sum += value * value;
+    }
     return sum;
   });
 }

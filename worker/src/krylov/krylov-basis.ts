@@ -27,6 +27,8 @@ export class KrylovBasis {
   readonly #rows: PanelRows;
   /** Products of a block of vectors, and what becomes of them. */
   readonly #images: PanelRows;
+  /** Vectors to be multiplied, [block, dim]. */
+  readonly #vectors: Float64Array;
   /** The longest image of a unit vector: a lower bound of the operator's norm. */
   #norm = 0;
   #drawn = 0;
@@ -50,6 +52,7 @@ export class KrylovBasis {
     this.#seed = seed;
     this.#rows = new PanelRows(capacity + block, operator.dim);
     this.#images = new PanelRows(block, operator.dim);
+    this.#vectors = new Float64Array(block * operator.dim);
     this.projected = new ProjectedMatrix(capacity + block);
   }
 
@@ -65,12 +68,16 @@ export class KrylovBasis {
   async extend(): Promise<void> {
     const { projected } = this;
     const [first, count] = [projected.size, projected.next];
-    const images = await this.#operator.apply(this.#rows.read(first, count), count);
+    const images = await this.#operator.apply(this.#readVectors(first, count), count);
     this.products += count;
     this.#norm = Math.max(this.#norm, ...lengths(images, count));
     this.#images.write(0, images);
     projected.grow();
     await this.#takeImages(Array.from({ length: count }, (_, i) => first + i));
+  }
+
+  #readVectors(first: number, count: number): Float64Array {
+    return this.#rows.read(first, count, this.#vectors.subarray(0, count * this.#operator.dim));
   }
 
   /** Splits the images of some rows into their part in the basis and the rest, which comes next. */
@@ -145,7 +152,7 @@ export class KrylovBasis {
 
   async #residualRows(values: Float64Array, first: number, count: number): Promise<Float64Array> {
     const { dim } = this.#operator;
-    const vectors = this.#rows.read(first, count);
+    const vectors = this.#readVectors(first, count);
     const rows = await this.#operator.apply(vectors, count);
     this.products += count;
     for (let i = 0; i < count; i++) {
@@ -192,7 +199,10 @@ function lengths(rows: Float64Array, count: number): number[] {
   const dim = rows.length / count;
   return Array.from({ length: count }, (_, i) => {
     let sum = 0;
-    for (let j = i * dim; j < (i + 1) * dim; j++) sum += (rows[j] as number) ** 2;
+    for (let j = i * dim; j < (i + 1) * dim; j++) {
+      const value = rows[j] as number;
+      sum += value * value;
+    }
     return Math.sqrt(sum);
   });
 }

@@ -156,7 +156,10 @@ class LanczosRun {
 
 function length(vector: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < vector.length; i++) sum += (vector[i] as number) ** 2;
+  for (let i = 0; i < vector.length; i++) {
+    const value = vector[i] as number;
+    sum += value * value;
+  }
   return Math.sqrt(sum);
 }
 

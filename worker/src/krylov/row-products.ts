@@ -48,15 +48,13 @@ export async function subtractCombinations(
   from: RowRange,
 ): Promise<void> {
   if (rows.count === 0 || from.count === 0) return;
-  await eachPanel(rows, async (panel, width) => {
-    const product = await linalg.gemm(factors, panelOf(from, panel), {
+  await eachPanel(rows, (panel, width) =>
+    linalg.addGemm(panelOf(rows, panel), -1, factors, panelOf(from, panel), {
       rows: rows.count,
       inner: from.count,
       columns: width,
-    });
-    const into = panelOf(rows, panel);
-    for (let i = 0; i < into.length; i++) into[i] = (into[i] as number) - (product[i] as number);
-  });
+    }),
+  );
 }
 
 /** Replaces the first `count` rows of the range by `factors` [count, rows.count] times its rows. */

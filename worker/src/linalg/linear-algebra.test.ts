@@ -158,7 +158,7 @@ for (const [name, backend] of Object.entries(opened)) {
       assert.deepEqual(await linalg.eigh(shifted, n), first, 'wherever the matrix lies in memory');
     });
 
-    test('gemm, transposed or not', async () => {
+    test('gemm, transposed or not, and added to what is there', async () => {
       const [rows, inner, columns] = [13, 29, 8];
       const [a, b] = [randomValues(rows * inner, 1), randomValues(inner * columns, 2)];
       const expected = product(a, b, rows, inner, columns);
@@ -167,12 +167,22 @@ for (const [name, backend] of Object.entries(opened)) {
           const left = transposeA ? transpose(a, rows, inner) : a;
           const right = transposeB ? transpose(b, inner, columns) : b;
           const shape = { rows, inner, columns, transposeA, transposeB };
-          assert.ok(largestDifference(await linalg.gemm(left, right, shape), expected) < 1e-13);
+          const found = await linalg.gemm(left, right, shape);
+          assert.ok(largestDifference(found, expected) < 1e-13);
+          const into = randomValues(rows * columns, 4);
+          const sum = into.map((value, i) => value - 3 * (expected[i] ?? Number.NaN));
+          await linalg.addGemm(into, -3, left, right, shape);
+          assert.ok(largestDifference(into, sum) < 1e-13);
         }
       }
       const empty = new Float64Array(0);
       const none = await linalg.gemm(empty, empty, { rows: 2, inner: 0, columns: 3 });
       assert.deepEqual(none, new Float64Array(6));
+      const same = Float64Array.of(1, 2);
+      await linalg.addGemm(same, 1, empty, empty, { rows: 1, inner: 0, columns: 2 });
+      assert.deepEqual(same, Float64Array.of(1, 2));
+      const shape = { rows: 1, inner: 1, columns: 2 };
+      await assert.rejects(linalg.addGemm(none, 1, same.subarray(1), same, shape), RangeError);
     });
 
     test('syrk', async () => {

@@ -1,8 +1,8 @@
 // What a linear algebra backend computes: the interface behind which LAPACK and the others stand.
 
 /**
- * Dense float64 linear algebra. All matrices are row-major; arguments are never modified, results
- * are fresh arrays. Each call gives the same bytes for the same arguments on the same processor,
+ * Dense float64 linear algebra. All matrices are row-major; arguments are not modified, save `into`,
+ * and results are fresh arrays. Each call gives the same bytes for the same arguments on the same processor,
  * whatever else runs at the time. Calls may overlap; none blocks the event loop for its duration.
  */
 export interface LinearAlgebra {
@@ -20,6 +20,18 @@ export interface LinearAlgebra {
 
   /** The product op(a) op(b), [rows, columns]; op transposes where `shape` says so (BLAS dgemm). */
   gemm(a: Float64Array, b: Float64Array, shape: ProductShape): Promise<Float64Array>;
+
+  /**
+   * into += factor op(a) op(b), in place, without another copy of it (BLAS dgemm).
+   * @param into [rows, columns], no part of the other arguments' memory
+   */
+  addGemm(
+    into: Float64Array,
+    factor: number,
+    a: Float64Array,
+    b: Float64Array,
+    shape: ProductShape,
+  ): Promise<void>;
 
   /** a^T a of a [rows, columns]: the full symmetric [columns, columns] (BLAS dsyrk). */
   syrk(a: Float64Array, rows: number, columns: number): Promise<Float64Array>;

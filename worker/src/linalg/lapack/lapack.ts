@@ -79,14 +79,26 @@ class Lapack implements LinearAlgebra {
     });
   }
 
-  gemm(a: Float64Array, b: Float64Array, shape: ProductShape): Promise<Float64Array> {
+  async gemm(a: Float64Array, b: Float64Array, shape: ProductShape): Promise<Float64Array> {
+    const product = new Float64Array(shape.rows * shape.columns);
+    await this.addGemm(product, 1, a, b, shape);
+    return product;
+  }
+
+  addGemm(
+    into: Float64Array,
+    factor: number,
+    a: Float64Array,
+    b: Float64Array,
+    shape: ProductShape,
+  ): Promise<void> {
     return this.#slots.run(async () => {
       const { rows, inner, columns, transposeA = false, transposeB = false } = shape;
       requireShape(a, rows, inner);
       requireShape(b, inner, columns);
-      const product = new Float64Array(rows * columns);
-      if (product.length === 0 || inner === 0) return product;
-      this.#requireSize(rows, columns, Math.max(a.length, b.length, product.length));
+      requireShape(into, rows, columns);
+      if (into.length === 0 || inner === 0) return;
+      this.#requireSize(rows, columns, Math.max(a.length, b.length, into.length));
       // (op(a) op(b))^T = op(b)^T op(a)^T, of which LAPACK sees all three matrices.
       await call(this.#lapack.routines.dgemm, [
         character(transposeB ? 'T' : 'N'),
@@ -94,16 +106,15 @@ class Lapack implements LinearAlgebra {
         integer(columns),
         integer(rows),
         integer(inner),
-        double(1),
+        double(factor),
         b,
         integer(transposeB ? inner : columns),
         a,
         integer(transposeA ? rows : inner),
-        double(0),
-        product,
+        double(1),
+        into,
         integer(columns),
       ]);
-      return product;
     });
   }
 

@@ -62,6 +62,20 @@ class Portable implements LinearAlgebra {
     return this.#run(operation, `${rows} x ${inner} x ${columns}`, [left, right]);
   }
 
+  async addGemm(
+    into: Float64Array,
+    factor: number,
+    a: Float64Array,
+    b: Float64Array,
+    shape: ProductShape,
+  ): Promise<void> {
+    requireShape(into, shape.rows, shape.columns);
+    const product = await this.gemm(a, b, shape);
+    for (let i = 0; i < into.length; i++) {
+      into[i] = (into[i] as number) + factor * (product[i] as number);
+    }
+  }
+
   async syrk(a: Float64Array, rows: number, columns: number): Promise<Float64Array> {
     requireShape(a, rows, columns);
     if (a.length === 0) return new Float64Array(columns * columns);
