@@ -31,7 +31,10 @@ export function addClusterOptions(command: Command): Command {
 }
 
 /** How to reach the server. @param nats its address */
-export function linkOptions(nats: string, parsed: ClusterParsed): Omit<LinkOptions, 'name'> {
+export function linkOptions(
+  nats: string,
+  parsed: ClusterParsed,
+): Omit<LinkOptions, 'name' | 'role'> {
   return {
     url: nats,
     credentials: parsed.natsCredentials,

@@ -47,13 +47,13 @@ function leaving(drainSeconds: number, terminal: Terminal) {
 }
 
 async function work(parsed: Parsed, terminal: Terminal): Promise<void> {
-  const { parseStore, withEnvironment } = await import('@kronlens/proto/nats');
+  const { parseStore } = await import('@kronlens/proto/nats');
   const store = parseStore(parsed.store);
   const { drain, stop, over } = leaving(parsed.drain, terminal);
   const { concurrency, device, linalg } = parsed;
   try {
     await runWorker({
-      link: withEnvironment({ ...linkOptions(parsed.nats, parsed), name: '' }, process.env),
+      link: linkOptions(parsed.nats, parsed),
       store,
       codeVersion: CODE_VERSION,
       concurrency,

@@ -19,8 +19,8 @@ const analyze = (out: string, ...more: readonly string[]) => [
   ...['--measure', 'factors,eigen', '--batch', String(BATCH), ...more],
 ];
 
-async function newCluster(t: TestContext) {
-  const cluster = await TestCluster.start();
+async function newCluster(t: TestContext, guarded = false) {
+  const cluster = await TestCluster.start(guarded);
   const { folder, remove } = await temporaryFolder();
   t.after(async () => {
     await cluster.remove();
@@ -48,7 +48,7 @@ function expected(): Promise<Record<string, string>> {
 test('embedded, one worker and two, and different shards give the same bytes', {
   skip,
 }, async (t) => {
-  const { cluster, folder } = await newCluster(t);
+  const { cluster, folder } = await newCluster(t, true);
   await cluster.startWorker();
   for (const [index, shard] of [64, 16].entries()) {
     if (index === 1) await cluster.startWorker();

@@ -20,7 +20,7 @@ import { watchWorkers } from './missing-workers.js';
 export { parseStore } from '@kronlens/proto/nats';
 
 export interface ClusterOptions {
-  readonly link: Omit<LinkOptions, 'name'>;
+  readonly link: Omit<LinkOptions, 'name' | 'role'>;
   /** Where artifacts are, as `parseStore` gives it. */
   readonly store: string;
   /** Interrupts the run. */
@@ -53,7 +53,10 @@ export async function openCluster(options: ClusterOptions): Promise<ClusterEngin
   const { signal, note } = options;
   const run = randomBytes(8).toString('hex');
   const link = await NatsLink.open(
-    withEnvironment({ ...options.link, name: `kronlens run ${run}` }, process.env),
+    withEnvironment(
+      { ...options.link, name: `kronlens run ${run}`, role: 'coordinator' },
+      process.env,
+    ),
     { signal },
   );
   try {

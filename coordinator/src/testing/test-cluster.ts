@@ -1,5 +1,6 @@
 // A cluster for a test: a real nats-server and worker processes that may be killed.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import {
   BUCKETS,
   NatsLink,
@@ -15,31 +16,48 @@ import { type Running, startKronlens } from './kronlens-process.js';
 /** Short, so that a killed worker's task soon goes to another. */
 const ACK_WAIT_MS = 3000;
 
+const CONFIG = fileURLToPath(new URL('../../../docker/nats.conf', import.meta.url));
+const PASSWORDS = {
+  KRONLENS_COORDINATOR_PASSWORD: 'secret',
+  KRONLENS_WORKER_PASSWORD: 'secret',
+};
+
+function withUser(url: string, user: string): string {
+  return url.replace('//', `//${user}:secret@`);
+}
+
 export class TestCluster {
   readonly server: TestNatsServer;
   readonly link: NatsLink;
   readonly #workers: Running[] = [];
+  readonly #guarded: boolean;
 
-  private constructor(server: TestNatsServer, link: NatsLink) {
+  private constructor(server: TestNatsServer, link: NatsLink, guarded: boolean) {
     this.server = server;
+    this.#guarded = guarded;
     this.link = link;
   }
 
-  static async start(): Promise<TestCluster> {
-    const server = await TestNatsServer.start();
-    const link = await NatsLink.open({ url: server.url, name: 'test' });
+  /** @param guarded start the server with the configuration that is shipped, passwords included */
+  static async start(guarded = false): Promise<TestCluster> {
+    if (guarded) Object.assign(process.env, PASSWORDS);
+    const server = await TestNatsServer.start(guarded ? CONFIG : undefined);
+    const url = guarded ? withUser(server.url, 'coordinator') : server.url;
+    const link = await NatsLink.open({ url, name: 'test', role: 'coordinator' });
     await setUpCluster(link, { codeVersion: CODE_VERSION, ackWaitMs: ACK_WAIT_MS });
-    return new TestCluster(server, link);
+    return new TestCluster(server, link, guarded);
   }
 
+  /** The address for `kronlens analyze`. */
   get url(): string {
-    return this.server.url;
+    return this.#guarded ? withUser(this.server.url, 'coordinator') : this.server.url;
   }
 
   /** Starts a worker process of two tasks at a time, and waits until it says that it is there. */
   async startWorker(...more: readonly string[]): Promise<Running> {
     const before = (await this.workerNames()).length;
-    const args = ['worker', '--nats', this.url, '--concurrency', '2', ...more];
+    const url = this.#guarded ? withUser(this.server.url, 'worker') : this.server.url;
+    const args = ['worker', '--nats', url, '--concurrency', '2', ...more];
     const worker = startKronlens(...args);
     this.#workers.push(worker);
     await this.until(async () => (await this.workerNames()).length > before);

@@ -18,7 +18,7 @@ const bytesOf = (text: string) => new TextEncoder().encode(text);
 
 async function newLink(t: TestContext, setUp = true) {
   const server = await TestNatsServer.start();
-  const link = await NatsLink.open({ url: server.url, name: 'test' });
+  const link = await NatsLink.open({ url: server.url, name: 'test', role: 'coordinator' });
   t.after(async () => {
     await link.close();
     await server.remove();
@@ -112,10 +112,17 @@ test('a server that is not there or not set up is said to be', { skip }, async (
   );
   await server.kill();
   await assert.rejects(
-    NatsLink.open({ url: `nats://me:secret@127.0.0.1:${server.port}`, name: 'test' }),
+    NatsLink.open({
+      url: `nats://me:secret@127.0.0.1:${server.port}`,
+      name: 'test',
+      role: 'coordinator',
+    }),
     (error: unknown) =>
       error instanceof NatsUnreachableError &&
       error.message.includes(`nats://127.0.0.1:${server.port};`),
   );
-  await assert.rejects(NatsLink.open({ url: 'http://x', name: 'test' }), /no address of a NATS/);
+  await assert.rejects(
+    NatsLink.open({ url: 'http://x', name: 'test', role: 'coordinator' }),
+    /no address of a NATS/,
+  );
 });

@@ -14,6 +14,8 @@ export interface LinkOptions {
   readonly url: string;
   /** Shown in the server's list of connections. */
   readonly name: string;
+  /** What the process is; permissions on the server may depend on it. */
+  readonly role: 'coordinator' | 'worker';
   /** File with credentials (.creds) or with the seed of an nkey. */
   readonly credentials?: string | undefined;
   readonly user?: string | undefined;
@@ -42,7 +44,7 @@ export function withEnvironment(options: LinkOptions, env: NodeJS.ProcessEnv): L
     const value = options[name] ?? env[VARIABLES[name]];
     if (value !== undefined && value !== '') found[name] = value;
   }
-  return { url: options.url, name: options.name, ...found };
+  return { url: options.url, name: options.name, role: options.role, ...found };
 }
 
 interface Addresses {
@@ -113,6 +115,8 @@ export async function connectionOptions(options: LinkOptions): Promise<Connectio
   return {
     servers,
     name: options.name,
+    // Answers go to the role's own subjects, so that no worker hears what is meant for others.
+    inboxPrefix: `_INBOX_kronlens_${options.role}`,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 500,
     reconnectJitter: 500,

@@ -59,7 +59,7 @@ export class NatsLink {
     { patienceMs, signal }: LinkPatience,
   ) {
     this.connection = connection;
-    this.js = jetstream(connection, { timeout: REQUEST_MS });
+    this.js = jetstream(connection, { checkAPI: false, timeout: REQUEST_MS });
     this.jsm = jsm;
     this.url = url;
     this.#patienceMs = patienceMs ?? PATIENCE_MS;

@@ -9,6 +9,7 @@ import {
   NatsLink,
   openStore,
   token,
+  withEnvironment,
 } from '@kronlens/proto/nats';
 import { createExecutor } from '../execute.js';
 import type { LinearAlgebraChoice } from '../linalg/index.js';
@@ -19,7 +20,7 @@ import { ProgressEvents } from './progress-events.js';
 import { TaskSource } from './task-source.js';
 
 export interface WorkerOptions {
-  readonly link: Omit<LinkOptions, 'name'>;
+  readonly link: Omit<LinkOptions, 'name' | 'role'>;
   /** Where artifacts are, as `parseStore` gives it. */
   readonly store: string;
   /** Version of this code; tasks of others are not taken. */
@@ -209,7 +210,12 @@ function workerName(): string {
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const name = workerName();
-  const link = await NatsLink.open({ ...options.link, name: `kronlens worker ${name}` });
+  const link = await NatsLink.open(
+    withEnvironment(
+      { ...options.link, name: `kronlens worker ${name}`, role: 'worker' },
+      process.env,
+    ),
+  );
   void link.connection.closed().then((error) => {
     if (error instanceof Error) options.log(`the NATS connection is closed: ${error.message}`);
   });
