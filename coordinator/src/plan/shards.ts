@@ -20,6 +20,8 @@ export interface ShardRequest {
 const SHARDS = 32;
 /** Without `--shard`, the shards' results take at most this much of the disk. */
 const STORE_BYTES = 2 ** 31;
+/** Of several batches a shard takes at least so many: storing and merging results has its price. */
+const LEAST_BATCHES = 2;
 /** But there are at least this many shards where there are as many batches. */
 const LEAST_SHARDS = 4;
 
@@ -39,7 +41,9 @@ export function cutShards(request: ShardRequest): readonly Shard[] {
   const batches = Math.ceil(samples / batch);
   const affordable = Math.max(LEAST_SHARDS, Math.floor(STORE_BYTES / Math.max(1, resultBytes)));
   const wanted =
-    shard === undefined ? batches / Math.min(SHARDS, affordable) : Math.ceil(shard / batch);
+    shard === undefined
+      ? Math.max(batches / Math.min(SHARDS, affordable), batches < 4 ? 1 : LEAST_BATCHES)
+      : Math.ceil(shard / batch);
   const size = powerOfTwoAtLeast(wanted);
   return Array.from({ length: Math.ceil(batches / size) }, (_, index) => ({
     firstBatch: index * size,
