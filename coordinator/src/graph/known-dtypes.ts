@@ -12,7 +12,7 @@ const INDICES: ReadonlySet<string> = new Set(['Shape', 'Size', 'ArgMax', 'ArgMin
 /** Ops outside the table whose first output has the type of their first input. */
 const SAME: ReadonlySet<string> = new Set([
   ...['GroupNormalization', 'RMSNormalization', 'LpNormalization', 'RotaryEmbedding', 'Attention'],
-  ...['LRN', 'LpPool', 'GlobalLpPool', 'Einsum', 'GridSample', 'MeanVarianceNormalization'],
+  ...['LpPool', 'GlobalLpPool', 'Einsum', 'GridSample', 'MeanVarianceNormalization'],
 ]);
 
 /** The known element types; a value that is absent has an unknown one. */

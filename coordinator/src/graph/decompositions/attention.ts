@@ -1,7 +1,7 @@
 // Attention as products, a mask and a softmax.
 import { floatAttribute, int, intAttribute } from '../attributes.js';
 import { ELEMENT_TYPE } from '../codec/format.js';
-import { composed, type Decomposition, type NodeWriter } from './node-writer.js';
+import { composed, type Decomposition, type NodeWriter, NotRewritten } from './node-writer.js';
 
 /** Queries, keys and values of all heads. */
 export interface Heads {
@@ -87,11 +87,10 @@ export function causal(w: NodeWriter, query: string, key: string, offset: string
 
 /** Attention 23 with inputs of rank 3 or 4 and, where given, keys and values of earlier tokens. */
 const attention = composed((w, node) => {
-  if (w.input(6) !== '')
-    throw w.refusal('keys that are padded by nonpad_kv_seqlen are not supported');
-  if (w.has(3)) throw w.refusal('its output qk_matmul_output is not supported');
+  if (w.input(6) !== '') throw new NotRewritten();
+  if (w.has(3)) throw new NotRewritten();
   for (const side of ['left_window_size', 'right_window_size'])
-    if (intAttribute(node, side, -1) >= 0) throw w.refusal(`${side} is not supported`);
+    if (intAttribute(node, side, -1) >= 0) throw new NotRewritten();
   const count = intAttribute(node, 'q_num_heads', 0);
   const keyCount = intAttribute(node, 'kv_num_heads', count);
   const flat = count > 0;

@@ -134,6 +134,57 @@ export const COMPOSITE_CASES: readonly CompositeCase[] = [
       },
     ],
   },
+  ...(
+    [
+      ['a linear layer', 'btd,od->bto', [tokens, ramp(5, 8)]],
+      ['a weight of three axes on the left', 'dhk,btd->bthk', [ramp(8, 2, 3), tokens]],
+      ['heads back to features', 'bthk,hko->bto', [[2, 3, 2, 4], ramp(2, 4, 5)]],
+      [
+        'scores of heads',
+        'bqhd,bkhd->bhqk',
+        [
+          [2, 3, 4, 5],
+          [2, 6, 4, 5],
+        ],
+      ],
+      ['outer product, implicit', 'i,j', [[3], [4]]],
+      ['inner product', 'i,i->', [[5], [5]]],
+      ['everything summed', 'ij->', [[3, 4]]],
+      ['transposed', 'b...i->...ib', [[2, 3, 4]]],
+      [
+        'broadcast ellipsis',
+        '...ij,...jk->...ik',
+        [
+          [2, 1, 3, 4],
+          [2, 5, 4, 2],
+        ],
+      ],
+      [
+        'elementwise with a sum',
+        'bij,bij->bi',
+        [
+          [2, 3, 4],
+          [2, 3, 4],
+        ],
+      ],
+      ['three operands', 'bi,ij,bj->b', [[2, 3], ramp(3, 4), [2, 4]]],
+      [
+        'several rows and columns in a stack',
+        'abxyc,bdcz->abdxyz',
+        [
+          [2, 3, 2, 2, 4],
+          [3, 5, 4, 2],
+        ],
+      ],
+    ] as const
+  ).map(
+    ([what, equation, inputs]): CompositeCase => ({
+      op: 'Einsum',
+      what,
+      attributes: { equation: string(equation) },
+      inputs,
+    }),
+  ),
   { op: `${MS}/Gelu`, inputs: [tokens] },
   { op: `${MS}/BiasGelu`, inputs: [tokens, ramp(8)] },
   { op: `${MS}/FastGelu`, inputs: [tokens, ramp(8)] },

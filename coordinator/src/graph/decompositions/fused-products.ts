@@ -8,7 +8,7 @@ import {
   without,
 } from '../attributes.js';
 import type { Attributes, Node } from '../graph.js';
-import { composed, type Decomposition, type NodeWriter } from './node-writer.js';
+import { composed, type Decomposition, type NodeWriter, NotRewritten } from './node-writer.js';
 
 /** alpha A' B'; a prime is an optional transposition, of the matrices or with the stack in front. */
 const fusedMatMul = composed((w, node) => {
@@ -27,7 +27,7 @@ function operand(w: NodeWriter, node: Node, index: 0 | 1, letter: 'A' | 'B'): st
   const stack = intAttribute(node, `transBatch${letter}`, 0) !== 0;
   if (!matrix && !stack) return value;
   const rank = w.rank(value);
-  if (rank === undefined) throw w.refusal(`the file does not tell the rank of '${value}'`);
+  if (rank === undefined) throw new NotRewritten();
   if (rank < 2) return value;
   let axes = Array.from({ length: rank }, (_, axis) => axis);
   // [m, ...stack, k] is [...stack, m, k] with the first axis moved behind the stack.

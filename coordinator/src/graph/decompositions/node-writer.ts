@@ -2,11 +2,17 @@
 import { int, ints } from '../attributes.js';
 import { ELEMENT_TYPE } from '../codec/format.js';
 import type { Attributes, DType, Node, Tensor } from '../graph.js';
-import { type OpRule, UnsupportedFormError, type UpgradeContext } from '../ops/op-rule.js';
+import type { OpRule, UpgradeContext } from '../ops/op-rule.js';
 import { floatTensor, intTensor } from '../tensor.js';
 
 /** Rewrites a node into the nodes that it stands for, in the form of opset 20. */
 export type Decomposition = NonNullable<OpRule['upgrade']>;
+
+/**
+ * The node is of a form that cannot be rewritten. It stays, and blocks only the layers whose
+ * cotangents would have to cross it.
+ */
+export class NotRewritten extends Error {}
 
 /**
  * Collects the nodes that take the place of one node. They carry its metadata; where layers get
@@ -29,10 +35,10 @@ export class NodeWriter {
     return this.node.inputs[index] ?? '';
   }
 
-  /** The node's input `index`. @throws UnsupportedFormError where it is absent */
+  /** The node's input `index`. @throws NotRewritten where it is absent */
   required(index: number): string {
     const value = this.input(index);
-    if (value === '') throw this.refusal(`its input ${index} is missing`);
+    if (value === '') throw new NotRewritten();
     return value;
   }
 
@@ -130,10 +136,6 @@ export class NodeWriter {
     return this.emit('Gather', [this.emit('Shape', [value]), this.ints(...axes)]);
   }
 
-  refusal(reason: string): UnsupportedFormError {
-    return new UnsupportedFormError(this.node, reason);
-  }
-
   #push(
     name: string,
     op: string,
@@ -150,7 +152,12 @@ export class NodeWriter {
 export function composed(write: (writer: NodeWriter, node: Node) => void): Decomposition {
   return (node, opset, context) => {
     const writer = new NodeWriter(node, opset, context);
-    write(writer, node);
+    try {
+      write(writer, node);
+    } catch (cause) {
+      if (cause instanceof NotRewritten) return [node];
+      throw cause;
+    }
     return writer.nodes;
   };
 }

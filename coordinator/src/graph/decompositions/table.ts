@@ -1,6 +1,7 @@
 // The composite ops: those that are rewritten into standard ops with rules before anything else is done.
 import { RUNTIME_ACTIVATIONS, STANDARD_ACTIVATIONS } from './activations.js';
 import { STANDARD_ATTENTION } from './attention.js';
+import { STANDARD_EINSUM } from './einsum.js';
 import { RUNTIME_PRODUCTS } from './fused-products.js';
 import type { Decomposition } from './node-writer.js';
 import { RUNTIME_NORMALIZATIONS, STANDARD_NORMALIZATIONS } from './normalizations.js';
@@ -12,6 +13,7 @@ const STANDARD: ReadonlyMap<string, Decomposition> = new Map([
   ...STANDARD_ACTIVATIONS,
   ...STANDARD_ATTENTION,
   ...STANDARD_ROTARY,
+  ...STANDARD_EINSUM,
 ]);
 
 /** ONNX Runtime's own domain, which files that it has optimised use. */

@@ -1,9 +1,10 @@
-// Normalisation by statistics of the sample itself: LayerNormalization and InstanceNormalization.
+// Normalisation by statistics of the sample itself: LayerNormalization, InstanceNormalization, LRN.
 import { floatAttribute, int, intAttribute } from '../attributes.js';
 import { elementCount } from '../graph.js';
 import { floatTensor } from '../tensor.js';
 import { sumToShape } from '../unbroadcast.js';
 import { at } from '../window.js';
+import { localResponse } from './local-response.js';
 import {
   type LinearityOf,
   type OpRule,
@@ -132,4 +133,8 @@ const instanceNormalization: OpRule = {
 };
 
 /** In the table's order. */
-export const NORMALIZATION_RULES: readonly OpRule[] = [layerNormalization, instanceNormalization];
+export const NORMALIZATION_RULES: readonly OpRule[] = [
+  layerNormalization,
+  instanceNormalization,
+  localResponse,
+];
