@@ -125,23 +125,23 @@ describe('bad input', { concurrency: 2 }, () => {
     ));
 
   it('an unsupported op, with its node and the layers that it blocks', async () => {
-    const model = middle(node('Hardmax', ['hidden'], ['active']));
+    const model = middle(node('Shrink', ['hidden'], ['active']));
     await refused(
       'unsupported',
       { model },
-      /unsupported op Hardmax in node 'active' \(opset 20\) blocks the layer fc1; --skip-unsupported analyses the other layer \(fc2\)$/,
+      /unsupported op Shrink in node 'active' \(opset 20\) blocks the layer fc1; --skip-unsupported analyses the other layer \(fc2\)$/,
     );
     await refused(
       'unsupported-only',
       { model, options: ['--skip-unsupported', '--layers', 'fc1'] },
-      /unsupported op Hardmax in node 'active'.*no other layer is left to analyse/,
+      /unsupported op Shrink in node 'active'.*no other layer is left to analyse/,
     );
     const { code, stdout, out } = await attempt('skipped', {
       model,
       options: ['--skip-unsupported'],
     });
     assert.equal(code, 0);
-    assert.match(stdout, /^skipped fc1: unsupported op Hardmax/m);
+    assert.match(stdout, /^skipped fc1: unsupported op Shrink/m);
     assert.deepEqual((await readdir(join(out, 'eigenvectors'))).sort(), [
       'fc2.ggn.arrow',
       'fc2.input.arrow',
