@@ -11,7 +11,6 @@ import {
   writeFileAtomic,
 } from '@kronlens/proto';
 import type { Layer } from '../layers/index.js';
-import { rootOfQuotient } from '../merge/estimate.js';
 import {
   type LayerFiles,
   writeEigenvectors,
@@ -39,25 +38,11 @@ import { runEkfac } from './ekfac-stage.js';
 import type { Engine } from './engine.js';
 import type { MergedSums } from './factor-stage.js';
 import type { PassSetting } from './layer-pass.js';
+import { exactOperator, type LayerWork, structureJob, takeTopEigenpairs } from './layer-work.js';
 import type { AnalysisOptions } from './options.js';
 import type { PreparedRun } from './prepare-run.js';
 import type { StageProgress } from './stage-progress.js';
 import { runStructureStage, type StructureJob } from './structure-stage.js';
-
-/** The exact block's name in spectra.arrow and in file names. */
-function exactOperator({ curvature }: AnalysisOptions): string {
-  return curvature;
-}
-
-/** A layer on its way to its files. */
-interface LayerWork {
-  readonly files: LayerFiles;
-  readonly spectra: LayerSpectra;
-  /** Content ids: of the factors, of the eigenpairs by operator and group, of the exact eigenpairs. */
-  factors?: string;
-  readonly eigenpairs: Map<string, string>;
-  exact?: string;
-}
 
 export class ResultWriter {
   readonly #engine: Engine;
@@ -239,22 +224,9 @@ export class ResultWriter {
       seen,
       async (job, pairs) => {
         const work = this.#workOf(job.layer.name);
-        const { spectra, files } = work;
-        work.exact = pairs.bundle;
-        spectra.addExact(pairs);
-        if (pairs.differenceNorm !== undefined) spectra.addDifferenceNorm(pairs.differenceNorm);
-        const { frobenius, differenceFrobenius } = pairs;
-        if (frobenius !== undefined)
-          spectra.addFrobeniusNorm(Math.sqrt(Math.max(0, frobenius.value)));
-        const error =
-          frobenius && differenceFrobenius && rootOfQuotient(differenceFrobenius, frobenius);
-        spectra.addMeasure('decoupling_error_frobenius', error?.value ?? null);
-        spectra.addMeasure(
-          'decoupling_error_frobenius_standard_error',
-          error?.standardError ?? null,
-        );
+        takeTopEigenpairs(work, pairs);
         const operator = exactOperator(this.#options);
-        await writeExactEigenvectors(files, operator, pairs.values.length, pairs.vectors);
+        await writeExactEigenvectors(work.files, operator, pairs.values.length, pairs.vectors);
       },
     );
   }
@@ -292,19 +264,7 @@ export class ResultWriter {
   }
 
   #structureJobs(): readonly StructureJob[] {
-    return this.#run.layers.flatMap(({ name }) => {
-      const { spectra, factors, eigenpairs, exact } = this.#workOf(name);
-      const { factorSpectra } = spectra;
-      if (factors === undefined || factorSpectra === undefined) return [];
-      const bundleOf = (operator: string, group: number) =>
-        eigenpairs.get(factorName(operator, group)) ?? '';
-      const groups = factorSpectra.map((values, group) => ({
-        spectra: values,
-        input: bundleOf('input', group),
-        output: bundleOf('output', group),
-      }));
-      return [{ layer: name, factors, groups, exact }];
-    });
+    return this.#run.layers.flatMap(({ name }) => structureJob(this.#workOf(name)) ?? []);
   }
 
   /** Measures how the exact eigenvectors relate to the factors', and writes the matrices. */

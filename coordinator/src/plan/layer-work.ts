@@ -1,0 +1,50 @@
+// A layer on its way from sums to files: what is known of it so far, and where its bundles are.
+import { rootOfQuotient } from '../merge/estimate.js';
+import type { LayerFiles } from '../merge/factor-files.js';
+import { factorName } from '../merge/layer-factors.js';
+import type { LayerSpectra } from '../merge/layer-spectra.js';
+import type { TopEigenpairs } from './curvature-stage.js';
+import type { AnalysisOptions } from './options.js';
+import type { StructureJob } from './structure-stage.js';
+
+export interface LayerWork {
+  readonly files: LayerFiles;
+  readonly spectra: LayerSpectra;
+  /** Content ids: of the factors, of the eigenpairs by operator and group, of the exact eigenpairs. */
+  factors?: string;
+  readonly eigenpairs: Map<string, string>;
+  exact?: string;
+}
+
+/** The exact block's name in spectra.arrow and in file names. */
+export function exactOperator({ curvature }: AnalysisOptions): string {
+  return curvature;
+}
+
+/** Takes what products with vectors tell of the exact block. */
+export function takeTopEigenpairs(work: LayerWork, pairs: TopEigenpairs): void {
+  const { spectra } = work;
+  const { bundle, differenceNorm, frobenius, differenceFrobenius } = pairs;
+  work.exact = bundle;
+  spectra.addExact(pairs);
+  if (differenceNorm !== undefined) spectra.addDifferenceNorm(differenceNorm);
+  if (frobenius !== undefined) spectra.addFrobeniusNorm(Math.sqrt(Math.max(0, frobenius.value)));
+  const error = frobenius && differenceFrobenius && rootOfQuotient(differenceFrobenius, frobenius);
+  spectra.addMeasure('decoupling_error_frobenius', error?.value ?? null);
+  spectra.addMeasure('decoupling_error_frobenius_standard_error', error?.standardError ?? null);
+}
+
+/** What a structure task needs; undefined before both factors of every group are decomposed. */
+export function structureJob(work: LayerWork): StructureJob | undefined {
+  const { spectra, factors, eigenpairs, exact } = work;
+  const { factorSpectra } = spectra;
+  if (factors === undefined || factorSpectra === undefined) return undefined;
+  const bundleOf = (operator: string, group: number) =>
+    eigenpairs.get(factorName(operator, group)) ?? '';
+  const groups = factorSpectra.map((values, group) => ({
+    spectra: values,
+    input: bundleOf('input', group),
+    output: bundleOf('output', group),
+  }));
+  return { layer: spectra.layer.name, factors, groups, exact };
+}
