@@ -220,6 +220,92 @@ class TokensMerged(nn.Module):
         return self.head(x.reshape(tokens, batch, 7).amax(0))
 
 
+class LayerNormTokens(nn.Module):
+    """A transformer's encoder block: LayerNorms in front, attention of two heads, GELU; tokens averaged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(6, 8)
+        self.norm1 = nn.LayerNorm(8)
+        self.query = nn.Linear(8, 8)
+        self.key = nn.Linear(8, 8)
+        self.value = nn.Linear(8, 8)
+        self.mix = nn.Linear(8, 8)
+        self.norm2 = nn.LayerNorm(8)
+        self.fc1 = nn.Linear(8, 12)
+        self.fc2 = nn.Linear(12, 8)
+        self.head = nn.Linear(8, 4)
+
+    def heads(self, x: torch.Tensor) -> torch.Tensor:
+        batch, tokens, _ = x.shape
+        return x.reshape(batch, tokens, 2, 4).transpose(1, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embed(x)
+        y = self.norm1(x)
+        query, key, value = (self.heads(layer(y)) for layer in (self.query, self.key, self.value))
+        y = torch.softmax(query @ key.transpose(2, 3) / 2, -1) @ value
+        x = x + self.mix(y.transpose(1, 2).flatten(2))
+        x = x + self.fc2(nn.functional.gelu(self.fc1(self.norm2(x))))
+        return self.head(x.mean(1))
+
+
+class RmsNormTokens(nn.Module):
+    """A decoder's block: RMSNorm, rotary positions, causal attention with one key head for two, SwiGLU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = nn.Linear(6, 8)
+        self.norm1 = nn.RMSNorm(8, eps=1e-5)
+        self.query = nn.Linear(8, 8, bias=False)
+        self.key = nn.Linear(8, 4, bias=False)
+        self.value = nn.Linear(8, 4, bias=False)
+        self.mix = nn.Linear(8, 8, bias=False)
+        self.norm2 = nn.RMSNorm(8, eps=1e-5)
+        self.gate = nn.Linear(8, 10, bias=False)
+        self.up = nn.Linear(8, 10, bias=False)
+        self.down = nn.Linear(10, 8, bias=False)
+        self.head = nn.Linear(8, 4)
+
+    def turned(self, x: torch.Tensor) -> torch.Tensor:
+        angle = torch.arange(x.shape[2], dtype=x.dtype)[:, None] * torch.tensor([1.0, 0.1], dtype=x.dtype)
+        a, b = x.chunk(2, -1)
+        return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], -1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.embed(x)
+        y = self.norm1(x)
+        query = self.turned(self.query(y).unflatten(2, (2, 4)).transpose(1, 2))
+        key = self.turned(self.key(y)[:, None]).expand_as(query)
+        value = self.value(y)[:, None].expand_as(query)
+        y = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        x = x + self.mix(y.transpose(1, 2).flatten(2))
+        y = self.norm2(x)
+        x = x + self.down(nn.functional.silu(self.gate(y)) * self.up(y))
+        return self.head(x[:, -1])
+
+
+class GroupNormCnn(nn.Module):
+    """Normalisation by groups, by channels and by the position's channels; SiLU; bilinear upsampling."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(2, 4, 3, stride=2, padding=1)
+        self.group_norm = nn.GroupNorm(2, 4)
+        self.conv2 = nn.Conv2d(4, 4, 3, padding=1)
+        self.instance_norm = nn.InstanceNorm2d(4, affine=True)
+        self.conv3 = nn.Conv2d(4, 5, 1)
+        self.layer_norm = nn.LayerNorm(5)
+        self.head = nn.Linear(5, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = nn.functional.silu(self.group_norm(self.conv1(x)))
+        x = nn.functional.interpolate(x, size=(5, 6), mode="bilinear")
+        x = nn.functional.silu(self.instance_norm(self.conv2(x)))
+        x = self.layer_norm(self.conv3(x).permute(0, 2, 3, 1))
+        return self.head(nn.functional.gelu(x, approximate="tanh").mean((1, 2)))
+
+
 def identity(x: torch.Tensor) -> torch.Tensor:
     return x
 
@@ -240,6 +326,9 @@ CASES = (
     Case("tied-parameter", TiedParameter, (2, 6, 6), 4, exports=FIXED),
     Case("tokens", Tokens, (5, 6), 4, exports=FIXED + TORCHSCRIPT, variants=(EXPAND, REDUCE, JOINT)),
     Case("tokens-merged", TokensMerged, (5, 6), 4, exports=FIXED + TORCHSCRIPT),
+    Case("layernorm-tokens", LayerNormTokens, (5, 6), 4, exports=TORCHSCRIPT),
+    Case("rmsnorm-tokens", RmsNormTokens, (5, 6), 4),
+    Case("groupnorm-cnn", GroupNormCnn, (2, 7, 6), 4, exports=("torchscript17",)),
     Case("deep-linear", lambda: Mlp((6, 5, 4, 3), identity), (6,), 3, samples=1, exact=True),
     Case("binary", lambda: Mlp((6, 8, 1), torch.relu), (6,), 1, loss="bce", variants=(EXPAND, EMPIRICAL)),
     Case("multilabel", lambda: Mlp((6, 8, 3), torch.relu), (6,), 3, loss="bce"),
