@@ -38,6 +38,8 @@ export interface WorkerOptions {
 }
 
 const RETRY_SET_UP_MS = 2000;
+/** Time to hand back tasks; a server that is away does not keep a worker any longer. */
+const HAND_BACK_MS = 3000;
 
 /** Waits, shorter when the worker is to leave. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
@@ -142,6 +144,7 @@ class Worker {
       try {
         return await this.#source.ackWaitMs();
       } catch (error) {
+        if (drain.aborted) return undefined;
         if (!(error instanceof ClusterMissingError)) throw error;
         if (!said) log(`waiting for a coordinator of ${codeVersion} at ${this.#link.url}`);
         said = true;
@@ -210,11 +213,16 @@ function workerName(): string {
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const name = workerName();
+  const gone = new AbortController();
+  const giveUp = () => setTimeout(() => gone.abort(new HandedBackError()), HAND_BACK_MS).unref();
+  if (options.stop.aborted) giveUp();
+  else options.stop.addEventListener('abort', giveUp, { once: true });
   const link = await NatsLink.open(
     withEnvironment(
       { ...options.link, name: `kronlens worker ${name}`, role: 'worker' },
       process.env,
     ),
+    { signal: gone.signal },
   );
   void link.connection.closed().then((error) => {
     if (error instanceof Error) options.log(`the NATS connection is closed: ${error.message}`);
