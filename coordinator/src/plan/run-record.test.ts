@@ -1,31 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DEFAULTS } from '../testing/analyse.js';
 import type { AnalysisOptions } from './options.js';
 import { difference, type RunIdentity, recordOptions } from './run-record.js';
 
-const options: AnalysisOptions = {
-  loss: undefined,
-  layers: ['fc*'],
-  exclude: [],
-  measures: ['factors'],
-  top: 50,
-  dense: 1024,
-  tolerance: 1e-6,
-  outputHessian: 'exact',
-  mcSamples: 1,
-  curvature: 'ggn',
-  sharing: 'expand',
-  bias: 'separate',
-  ekfac: false,
-  samples: undefined,
-  seed: 0,
-  batch: undefined,
-  memoryBytes: 2 ** 32,
-  scale: undefined,
-  skipUnsupported: false,
-  device: 'cpu',
-  linalg: 'auto',
-};
+const options: AnalysisOptions = { ...DEFAULTS, layers: ['fc*'], measures: ['factors'] };
 const identity = (changes: Partial<AnalysisOptions> = {}, sha = 'a'): RunIdentity => ({
   version: '1',
   model: { path: 'm.onnx', sha256: 'm' },

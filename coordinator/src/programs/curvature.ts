@@ -1,22 +1,12 @@
 // The programs that multiply vectors by a layer's exact Gauss-Newton block: capture once, multiply often.
-import { GraphBuilder, type Node, type ShapedGraph } from '../graph/index.js';
+import { GraphBuilder, type ShapedGraph } from '../graph/index.js';
 import type { Layer } from '../layers/index.js';
-import { type BackwardRequest, emitLayerCotangents, type LayerCotangents } from './backward.js';
 import type { BuiltProgram } from './built-program.js';
-import { factorInputDim, isJoint } from './factor-options.js';
-import {
-  emitGgnProduct,
-  emitSampleCotangent,
-  emitSampleInput,
-  type GgnShape,
-  type SampleFactors,
-} from './ggn.js';
+import { emitGgnProduct, type GgnShape } from './ggn.js';
+import { beginLayerProgram, type LayerProgramRequest } from './layer-program.js';
 import { finishProgram, ProgramInputs, ProgramOutputs } from './program-io.js';
 
-export interface CurvatureProgramRequest extends Omit<BackwardRequest, 'layers' | 'sums'> {
-  readonly layer: Layer;
-  /** The batch may be padded: cotangents of padded samples vanish. */
-  readonly padded: boolean;
+export interface CurvatureProgramRequest extends LayerProgramRequest {
   /** K, vectors in one product. */
   readonly vectors: number;
 }
@@ -31,59 +21,10 @@ export interface CurvaturePrograms {
 const inputName = (use: number): string => `kl/x${use}`;
 const cotangentName = (use: number): string => `kl/g${use}`;
 
-/** X and g of every use of `layer` that the logits depend on. */
-export function emitSampleFactors(
-  b: GraphBuilder,
-  nodes: ReadonlyMap<string, Node>,
-  request: Pick<BackwardRequest, 'graph' | 'batch' | 'places' | 'options'>,
-  layer: Layer,
-  { cotangents, columns }: Pick<LayerCotangents, 'cotangents' | 'columns'>,
-): SampleFactors & { readonly shape: GgnShape } {
-  const { graph, batch, places, options } = request;
-  const joint = isJoint(layer, options);
-  const reached = layer.uses.filter((use) => cotangents.has(use.output));
-  return {
-    inputs: reached.map((use) =>
-      emitSampleInput(b, graph, nodes, places, layer, use, batch, joint),
-    ),
-    cotangents: reached.map((use) =>
-      emitSampleCotangent(
-        b,
-        graph,
-        places,
-        layer,
-        use,
-        cotangents.get(use.output) as string,
-        columns,
-        batch,
-      ),
-    ),
-    shape: {
-      batch,
-      columns,
-      groups: layer.groups,
-      outDim: layer.outDim,
-      inDim: factorInputDim(layer, options),
-      positions: reached.map((use) => use.positions),
-    },
-  };
-}
-
 /** Builds both programs. @throws UnsupportedOpError, UnknownBatchAxisError */
 export function buildCurvaturePrograms(request: CurvatureProgramRequest): CurvaturePrograms {
   const { graph, batch, layer, vectors } = request;
-  const b = new GraphBuilder(graph);
-  const inputs = new ProgramInputs(graph, batch);
-  const outputs = new ProgramOutputs(b);
-  const weight = request.padded ? inputs.sampleWeight() : undefined;
-  const pulled = emitLayerCotangents(
-    b,
-    inputs,
-    { ...request, layers: [layer], sums: false },
-    weight,
-  );
-  const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
-  const factors = emitSampleFactors(b, nodes, request, layer, pulled);
+  const { b, inputs, outputs, factors } = beginLayerProgram(request);
   const { shape } = factors;
   const captured = shape.positions.flatMap((positions, use) => [
     {

@@ -1,10 +1,9 @@
 // EKFAC: the diagonal of the exact block in the Kronecker eigenbasis.
-import { GraphBuilder, int, ints, tensor } from '../graph/index.js';
-import { type BackwardRequest, emitLayerCotangents } from './backward.js';
+import { type GraphBuilder, int, ints, tensor } from '../graph/index.js';
 import type { BuiltProgram } from './built-program.js';
-import { emitSampleFactors } from './curvature.js';
 import { emitJacobian, type GgnShape, type SampleFactors } from './ggn.js';
-import { finishProgram, ProgramInputs, ProgramOutputs } from './program-io.js';
+import { beginLayerProgram, type LayerProgramRequest } from './layer-program.js';
+import { finishProgram } from './program-io.js';
 
 /** Eigenvectors of the factors of one group, one a row. */
 export interface KroneckerBasis {
@@ -14,40 +13,30 @@ export interface KroneckerBasis {
   readonly input: Float64Array;
 }
 
-export interface EkfacProgramRequest extends Omit<BackwardRequest, 'sums'> {
-  /** One per group of each layer. */
-  readonly bases: ReadonlyMap<string, readonly KroneckerBasis[]>;
-  readonly padded: boolean;
+export interface EkfacProgramRequest extends LayerProgramRequest {
+  /** One per group. */
+  readonly basis: readonly KroneckerBasis[];
   readonly name: string;
 }
 
 /**
- * A program with one output `ekfac` [G, m, n] a layer: sum over samples and columns of
- * (u_a^T J_c v_b)^2, the diagonal of the exact block in the basis of the u_a (x) v_b
- * (George et al. 2018, arXiv 1806.03884, eq. 7).
+ * A program with one output `ekfac` [G, m, n]: sum over samples and columns of (u_a^T J_c v_b)^2, the
+ * diagonal of the exact block in the basis of the u_a (x) v_b (George et al. 2018, arXiv 1806.03884,
+ * eq. 7).
  */
 export function buildEkfacProgram(request: EkfacProgramRequest): BuiltProgram {
-  const { graph, batch, layers, bases } = request;
-  const b = new GraphBuilder(graph);
-  const inputs = new ProgramInputs(graph, batch);
-  const outputs = new ProgramOutputs(b);
-  const weight = request.padded ? inputs.sampleWeight() : undefined;
-  const pulled = emitLayerCotangents(b, inputs, { ...request, sums: false }, weight);
-  const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
-  layers.forEach((layer, index) => {
-    const factors = emitSampleFactors(b, nodes, request, layer, pulled);
-    const { shape } = factors;
-    const basis = bases.get(layer.name);
-    if (basis?.length !== layer.groups) throw new Error(`layer '${layer.name}' has no basis`);
-    const rotated = emitRotated(b, factors, shape, basis);
-    outputs.add(`layer${index}.ekfac`, emitSquares(b, rotated, shape), {
-      kind: 'ekfac',
-      layer: layer.name,
-      group: 0,
-      shape: [shape.groups, shape.outDim, shape.inDim],
-      symmetric: false,
-      scale: 1,
-    });
+  const { batch, layer, basis } = request;
+  if (basis.length !== layer.groups) throw new Error(`layer '${layer.name}' has no basis`);
+  const { b, inputs, outputs, factors } = beginLayerProgram(request);
+  const { shape } = factors;
+  const rotated = emitRotated(b, factors, shape, basis);
+  outputs.add('layer0.ekfac', emitSquares(b, rotated, shape), {
+    kind: 'ekfac',
+    layer: layer.name,
+    group: 0,
+    shape: [shape.groups, shape.outDim, shape.inDim],
+    symmetric: false,
+    scale: 1,
   });
   return finishProgram(b, request.name, batch, inputs, outputs);
 }

@@ -1,10 +1,10 @@
 // Sums of a layer's exact Gauss-Newton block that one pass over the data yields: its trace, and itself where it is small.
 import { type GraphBuilder, int } from '../graph/index.js';
 import type { Layer } from '../layers/index.js';
-import { emitSampleFactors } from './curvature.js';
 import { blockDim, type ExactSums } from './factor-options.js';
 import type { LayerContext } from './factors.js';
 import { emitDenseGgn, emitJacobian, emitJacobianNorm } from './ggn.js';
+import { emitSampleFactors } from './sample-factors.js';
 
 /** Adds the outputs `ggn_trace` [1] and, up to the limit, `ggn` [d, d]. */
 export function emitExactSums(

@@ -1,21 +1,17 @@
 // KFOC: one half step of the power iteration towards the Kronecker pair that is closest to the exact block.
-import { GraphBuilder, ints, tensor } from '../graph/index.js';
-import type { Layer } from '../layers/index.js';
-import { type BackwardRequest, emitLayerCotangents } from './backward.js';
+import { type GraphBuilder, ints, tensor } from '../graph/index.js';
 import type { BuiltProgram } from './built-program.js';
-import { emitSampleFactors } from './curvature.js';
 import { emitJacobian, type GgnShape } from './ggn.js';
-import { finishProgram, ProgramInputs, ProgramOutputs } from './program-io.js';
+import { beginLayerProgram, type LayerProgramRequest } from './layer-program.js';
+import { finishProgram } from './program-io.js';
 
 /** Which factor the step yields, from the other one. */
 export type KfocSide = 'output' | 'input';
 
-export interface KfocProgramRequest extends Omit<BackwardRequest, 'layers' | 'sums'> {
-  readonly layer: Layer;
+export interface KfocProgramRequest extends LayerProgramRequest {
   readonly side: KfocSide;
   /** The other factor of every group: [n, n] for the output side, [m, m] for the input side. */
   readonly others: readonly Float64Array[];
-  readonly padded: boolean;
   readonly name: string;
 }
 
@@ -26,19 +22,8 @@ export interface KfocProgramRequest extends Omit<BackwardRequest, 'layers' | 'su
  * Frobenius-optimal Kronecker pair (Schnaus et al. 2021, "Kronecker-factored optimal curvature").
  */
 export function buildKfocProgram(request: KfocProgramRequest): BuiltProgram {
-  const { graph, batch, layer, side } = request;
-  const b = new GraphBuilder(graph);
-  const inputs = new ProgramInputs(graph, batch);
-  const outputs = new ProgramOutputs(b);
-  const weight = request.padded ? inputs.sampleWeight() : undefined;
-  const pulled = emitLayerCotangents(
-    b,
-    inputs,
-    { ...request, layers: [layer], sums: false },
-    weight,
-  );
-  const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
-  const factors = emitSampleFactors(b, nodes, request, layer, pulled);
+  const { batch, layer, side } = request;
+  const { b, inputs, outputs, factors } = beginLayerProgram(request);
   const { shape } = factors;
   const jacobian = emitJacobian(b, factors, shape);
   const size = side === 'output' ? shape.outDim : shape.inDim;

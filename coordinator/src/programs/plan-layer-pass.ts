@@ -1,11 +1,11 @@
 // Plans a pass over the data for one layer, by a program that forms the Jacobian of its logits.
 import type { Layer } from '../layers/index.js';
-import type { BackwardRequest } from './backward.js';
 import type { BuiltProgram, ProgramPair } from './built-program.js';
 import { chooseBatch, type DataRun } from './choose-batch.js';
 import { buildEkfacProgram, type KroneckerBasis } from './ekfac.js';
 import { blockDim, type FactorOptions } from './factor-options.js';
 import { buildKfocProgram, type KfocSide } from './kfoc.js';
+import type { LayerProgramRequest } from './layer-program.js';
 import { columnCount } from './loss.js';
 import { bytesPerSample } from './memory.js';
 import type { OpenedModel } from './open-model.js';
@@ -16,14 +16,12 @@ export interface LayerPass {
   readonly program: ProgramPair;
 }
 
-type Request = Omit<BackwardRequest, 'layers' | 'sums'> & { readonly padded: boolean };
-
 async function planLayerPass(
   model: OpenedModel,
   layer: Layer,
   options: FactorOptions,
   run: DataRun,
-  build: (request: Request) => BuiltProgram,
+  build: (request: LayerProgramRequest) => BuiltProgram,
 ): Promise<LayerPass> {
   const columns = columnCount(options.loss, options.columns, model.logits.outputs);
   // As much as forming the whole block's Jacobian takes.
@@ -39,6 +37,7 @@ async function planLayerPass(
       places: model.places,
       logits: model.logits.value,
       options: { ...options, exact: undefined },
+      layer,
       padded,
     });
   const rest = padded ? 0 : run.samples % batch;
@@ -58,9 +57,8 @@ export function planEkfac(
   options: FactorOptions,
   run: DataRun,
 ): Promise<LayerPass> {
-  const bases = new Map([[layer.name, basis]]);
   return planLayerPass(model, layer, options, run, (request) =>
-    buildEkfacProgram({ ...request, layers: [layer], bases, name: `ekfac ${layer.name}` }),
+    buildEkfacProgram({ ...request, basis, name: `ekfac ${layer.name}` }),
   );
 }
 
@@ -77,6 +75,6 @@ export function planKfocStep(
   run: DataRun,
 ): Promise<LayerPass> {
   return planLayerPass(model, layer, options, run, (request) =>
-    buildKfocProgram({ ...request, layer, side, others, name: `kfoc ${side} ${layer.name}` }),
+    buildKfocProgram({ ...request, side, others, name: `kfoc ${side} ${layer.name}` }),
   );
 }
