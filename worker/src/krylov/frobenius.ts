@@ -1,13 +1,9 @@
 // Hutchinson's estimate of squared Frobenius norms, from products with random vectors.
 import type { LinearAlgebra } from '../linalg/index.js';
+import { type Estimate, estimateOf } from './estimate.js';
+import { removeDirections } from './known-directions.js';
 import { Purpose, signRows } from './random-rows.js';
 import type { SymmetricOperator } from './symmetric-operator.js';
-
-export interface Estimate {
-  readonly value: number;
-  /** Of the value; infinite for a single random vector, 0 where nothing was left to chance. */
-  readonly standardError: number;
-}
 
 /**
  * Directions such as eigenvectors, whose part of the norms is computed, so that only the rest is
@@ -73,29 +69,14 @@ export async function frobeniusNorms(
   for (let first = 0; first < probes; first += block) {
     const count = Math.min(block, probes - first);
     const vectors = signRows(seed, Purpose.probe, first, count, dim);
-    if (known !== undefined) await removeKnown(linalg, vectors, count, known);
+    if (known !== undefined)
+      await removeDirections(linalg, vectors, count, known.rows, known.count);
     (await images(vectors, count)).forEach((rows, i) => {
       samples[i]?.push(...squaredLengths(rows, count));
     });
     options.onProgress?.(first + count);
   }
   return samples.map((values, i) => estimateOf(exact[i] ?? 0, values));
-}
-
-async function removeKnown(
-  linalg: LinearAlgebra,
-  vectors: Float64Array,
-  count: number,
-  known: KnownDirections,
-): Promise<void> {
-  const dim = vectors.length / count;
-  const shape = { rows: count, inner: dim, columns: known.count, transposeB: true };
-  const parts = await linalg.gemm(vectors, known.rows, shape);
-  const back = { rows: count, inner: known.count, columns: dim };
-  const inside = await linalg.gemm(parts, known.rows, back);
-  for (let i = 0; i < vectors.length; i++) {
-    vectors[i] = (vectors[i] as number) - (inside[i] as number);
-  }
 }
 
 function squaredLengths(rows: Float64Array, count: number): number[] {
@@ -108,12 +89,4 @@ function squaredLengths(rows: Float64Array, count: number): number[] {
     }
     return sum;
   });
-}
-
-function estimateOf(exact: number, samples: readonly number[]): Estimate {
-  const n = samples.length;
-  const mean = samples.reduce((sum, value) => sum + value, 0) / n;
-  const spread = samples.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const standardError = n > 1 ? Math.sqrt(spread / (n - 1) / n) : Number.POSITIVE_INFINITY;
-  return { value: exact + mean, standardError };
 }

@@ -1,12 +1,13 @@
 // Iterations on operators that are known by their products: eigenpairs, norms, spectral density.
+export type { Estimate } from './estimate.js';
 export {
-  type Estimate,
   type FrobeniusOptions,
   frobeniusNorm,
   frobeniusNorms,
   type Images,
   type KnownDirections,
 } from './frobenius.js';
+export { hutchPlusPlus, type TraceOptions } from './hutch-plus-plus.js';
 export {
   lanczosQuadrature,
   type Quadrature,

@@ -8,6 +8,7 @@ export const Purpose = {
   fresh: 0x4b000001,
   probe: 0x4b000002,
   density: 0x4b000003,
+  sketch: 0x4b000004,
 };
 
 /** Standard normals [count, dim], float32 numbers; rows [first, first + count) of an endless matrix. */
