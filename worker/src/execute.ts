@@ -160,6 +160,9 @@ class LocalExecutor implements Executor {
       }
       case 'curvature':
         return await this.#keep(await this.#curvature(kind.value, id, signal));
+      case 'posterior':
+      case 'posteriorDraws':
+        throw new KronlensError('bad-task', `a task of kind '${kind.case}' cannot be executed yet`);
       case undefined:
         throw new KronlensError('bad-task', 'a task without a kind cannot be executed');
     }

@@ -5,6 +5,9 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import { ProgramSchema, Reduction } from '../gen/kronlens/v1/program_pb.js';
 import {
+  CurvatureTaskSchema,
+  PosteriorDrawsTaskSchema,
+  PosteriorTaskSchema,
   ProgramTaskSchema,
   type Task,
   TaskResultSchema,
@@ -94,6 +97,19 @@ test('the id leaves out where the data lie, and the task itself keeps it', () =>
   const task = programTask({ arrays: [array('/elsewhere/b.npz')] });
   assert.equal(taskId(task), taskId(programTask()));
   assert.equal(task.kind.case === 'program' && task.kind.value.arrays[0]?.path, '/elsewhere/b.npz');
+});
+
+test('the id leaves out where the data lie for every kind of task that reads some', () => {
+  const kinds = (path: string): Task['kind'][] => [
+    { case: 'posterior', value: create(PosteriorTaskSchema, { arrays: [array(path)] }) },
+    { case: 'posteriorDraws', value: create(PosteriorDrawsTaskSchema, { arrays: [array(path)] }) },
+    {
+      case: 'curvature',
+      value: create(CurvatureTaskSchema, { operator: { arrays: [array(path)] } }),
+    },
+  ];
+  const ids = (path: string) => kinds(path).map((kind) => taskId(create(TaskSchema, { kind })));
+  assert.deepEqual(ids('/data/a.npz'), ids('/elsewhere/b.npz'));
 });
 
 test('the id depends on everything else', () => {

@@ -15,6 +15,7 @@ import {
   TaskResultSchema,
   TaskSchema,
 } from '../gen/kronlens/v1/task_pb.js';
+import type { DataArray } from '../gen/kronlens/v1/tensor_pb.js';
 
 /** Bytes that should be a message are none. */
 export class MalformedMessageError extends KronlensError {
@@ -62,8 +63,20 @@ export const decodeResult = (bytes: Uint8Array): TaskResult =>
 export function taskId(task: Task): string {
   const bare = clone(TaskSchema, task);
   const { kind } = bare;
-  const data = kind.case === 'program' ? kind.value : undefined;
-  const operated = kind.case === 'curvature' ? kind.value.operator : undefined;
-  for (const array of (data ?? operated)?.arrays ?? []) array.path = '';
+  for (const array of arraysOf(kind)) array.path = '';
   return createHash('sha256').update(toBinary(TaskSchema, bare)).digest('hex');
+}
+
+/** The data arrays that a task reads. */
+function arraysOf(kind: Task['kind']): readonly DataArray[] {
+  switch (kind.case) {
+    case 'program':
+    case 'posterior':
+    case 'posteriorDraws':
+      return kind.value.arrays;
+    case 'curvature':
+      return kind.value.operator?.arrays ?? [];
+    default:
+      return [];
+  }
 }

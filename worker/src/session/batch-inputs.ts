@@ -91,6 +91,10 @@ function fillOf(input: ProgramInput, batch: number, job: ProgramJob): Fill {
       return fillWeights(input);
     case InputRole.PROBE:
     case InputRole.CAPTURED:
+    case InputRole.PARAMETER:
+    case InputRole.NOISE:
+    case InputRole.OUTPUT_BASIS:
+    case InputRole.INPUT_BASIS:
       throw new KronlensError('bad-program', `input '${input.name}' is not filled from data`);
     case InputRole.INPUT_ROLE_UNSPECIFIED:
       throw new KronlensError('bad-program', `input '${input.name}' has no role`);

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kronlens/v1/program.proto.
  */
 export const file_kronlens_v1_program: GenFile = /*@__PURE__*/
-  fileDesc("Chlrcm9ubGVucy92MS9wcm9ncmFtLnByb3RvEgtrcm9ubGVucy52MSKZAQoMUHJvZ3JhbUlucHV0EgwKBG5hbWUYASABKAkSJAoEcm9sZRgCIAEoDjIWLmtyb25sZW5zLnYxLklucHV0Um9sZRImCgR0eXBlGAMgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUSDQoFc2hhcGUYBCADKAQSDQoFYXJyYXkYBSABKAkSDwoHY2xhc3NlcxgGIAEoBCKlAQoNUHJvZ3JhbU91dHB1dBIMCgRuYW1lGAEgASgJEikKCXJlZHVjdGlvbhgCIAEoDjIWLmtyb25sZW5zLnYxLlJlZHVjdGlvbhINCgVzaGFwZRgDIAMoBBIRCglzeW1tZXRyaWMYBCABKAgSDQoFbGF5ZXIYBSABKAkSDAoEa2luZBgGIAEoCRINCgVncm91cBgHIAEoDRINCgVzY2FsZRgIIAEoASKNAQoHUHJvZ3JhbRIMCgRuYW1lGAEgASgJEg0KBW1vZGVsGAIgASgJEg0KBWJhdGNoGAMgASgNEikKBmlucHV0cxgEIAMoCzIZLmtyb25sZW5zLnYxLlByb2dyYW1JbnB1dBIrCgdvdXRwdXRzGAUgAygLMhoua3JvbmxlbnMudjEuUHJvZ3JhbU91dHB1dCqBAQoJSW5wdXRSb2xlEhoKFklOUFVUX1JPTEVfVU5TUEVDSUZJRUQQABIICgREQVRBEAESCQoFTEFCRUwQAhILCgdVTklGT1JNEAMSCgoGTk9STUFMEAQSEQoNU0FNUExFX1dFSUdIVBAFEgkKBVBST0JFEAYSDAoIQ0FQVFVSRUQQByo/CglSZWR1Y3Rpb24SGQoVUkVEVUNUSU9OX1VOU1BFQ0lGSUVEEAASBwoDU1VNEAESDgoKUEVSX1NBTVBMRRACYgZwcm90bzM", [file_kronlens_v1_tensor]);
+  fileDesc("Chlrcm9ubGVucy92MS9wcm9ncmFtLnByb3RvEgtrcm9ubGVucy52MSKsAQoMUHJvZ3JhbUlucHV0EgwKBG5hbWUYASABKAkSJAoEcm9sZRgCIAEoDjIWLmtyb25sZW5zLnYxLklucHV0Um9sZRImCgR0eXBlGAMgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUSDQoFc2hhcGUYBCADKAQSDQoFYXJyYXkYBSABKAkSDwoHY2xhc3NlcxgGIAEoBBIRCglwYXJhbWV0ZXIYByABKAkiuAEKDVByb2dyYW1PdXRwdXQSDAoEbmFtZRgBIAEoCRIpCglyZWR1Y3Rpb24YAiABKA4yFi5rcm9ubGVucy52MS5SZWR1Y3Rpb24SDQoFc2hhcGUYAyADKAQSEQoJc3ltbWV0cmljGAQgASgIEg0KBWxheWVyGAUgASgJEgwKBGtpbmQYBiABKAkSDQoFZ3JvdXAYByABKA0SDQoFc2NhbGUYCCABKAESEQoJcGFyYW1ldGVyGAkgASgJIo0BCgdQcm9ncmFtEgwKBG5hbWUYASABKAkSDQoFbW9kZWwYAiABKAkSDQoFYmF0Y2gYAyABKA0SKQoGaW5wdXRzGAQgAygLMhkua3JvbmxlbnMudjEuUHJvZ3JhbUlucHV0EisKB291dHB1dHMYBSADKAsyGi5rcm9ubGVucy52MS5Qcm9ncmFtT3V0cHV0Kr4BCglJbnB1dFJvbGUSGgoWSU5QVVRfUk9MRV9VTlNQRUNJRklFRBAAEggKBERBVEEQARIJCgVMQUJFTBACEgsKB1VOSUZPUk0QAxIKCgZOT1JNQUwQBBIRCg1TQU1QTEVfV0VJR0hUEAUSCQoFUFJPQkUQBhIMCghDQVBUVVJFRBAHEg0KCVBBUkFNRVRFUhAIEgkKBU5PSVNFEAkSEAoMT1VUUFVUX0JBU0lTEAoSDwoLSU5QVVRfQkFTSVMQCyo/CglSZWR1Y3Rpb24SGQoVUkVEVUNUSU9OX1VOU1BFQ0lGSUVEEAASBwoDU1VNEAESDgoKUEVSX1NBTVBMRRACYgZwcm90bzM", [file_kronlens_v1_tensor]);
 
 /**
  * @generated from message kronlens.v1.ProgramInput
@@ -55,6 +55,13 @@ export type ProgramInput = Message<"kronlens.v1.ProgramInput"> & {
    * @generated from field: uint64 classes = 6;
    */
   classes: bigint;
+
+  /**
+   * The parameter that it is or belongs to.
+   *
+   * @generated from field: string parameter = 7;
+   */
+  parameter: string;
 };
 
 /**
@@ -117,6 +124,13 @@ export type ProgramOutput = Message<"kronlens.v1.ProgramOutput"> & {
    * @generated from field: double scale = 8;
    */
   scale: number;
+
+  /**
+   * The parameter that it is the gradient of, or that it gives.
+   *
+   * @generated from field: string parameter = 9;
+   */
+  parameter: string;
 };
 
 /**
@@ -225,6 +239,34 @@ export enum InputRole {
    * @generated from enum value: CAPTURED = 7;
    */
   CAPTURED = 7,
+
+  /**
+   * float32: a trainable parameter; `parameter` names it. A weight is [groups * m, n], whatever its
+   * layout in the model.
+   *
+   * @generated from enum value: PARAMETER = 8;
+   */
+  PARAMETER = 8,
+
+  /**
+   * float32, of the parameter's shape: noise in the basis of `parameter`, which is added to it.
+   *
+   * @generated from enum value: NOISE = 9;
+   */
+  NOISE = 9,
+
+  /**
+   * float32 [groups, m, m] and [groups, n, n]: U^T and V^T of the basis of `parameter`, eigenvectors as
+   * rows.
+   *
+   * @generated from enum value: OUTPUT_BASIS = 10;
+   */
+  OUTPUT_BASIS = 10,
+
+  /**
+   * @generated from enum value: INPUT_BASIS = 11;
+   */
+  INPUT_BASIS = 11,
 }
 
 /**

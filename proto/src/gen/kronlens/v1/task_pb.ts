@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kronlens/v1/task.proto.
  */
 export const file_kronlens_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChZrcm9ubGVucy92MS90YXNrLnByb3RvEgtrcm9ubGVucy52MSLsAgoEVGFzaxIUCgxjb2RlX3ZlcnNpb24YASABKAkSKwoHcHJvZ3JhbRgCIAEoCzIYLmtyb25sZW5zLnYxLlByb2dyYW1UYXNrSAASJwoFbWVyZ2UYAyABKAsyFi5rcm9ubGVucy52MS5NZXJnZVRhc2tIABInCgVlaWdlbhgEIAEoCzIWLmtyb25sZW5zLnYxLkVpZ2VuVGFza0gAEi0KCGV2YWx1YXRlGAUgASgLMhkua3JvbmxlbnMudjEuRXZhbHVhdGVUYXNrSAASNgoNZGVzY3JpYmVfZGF0YRgGIAEoCzIdLmtyb25sZW5zLnYxLkRlc2NyaWJlRGF0YVRhc2tIABIvCgljdXJ2YXR1cmUYByABKAsyGi5rcm9ubGVucy52MS5DdXJ2YXR1cmVUYXNrSAASLwoJc3RydWN0dXJlGAggASgLMhoua3JvbmxlbnMudjEuU3RydWN0dXJlVGFza0gAQgYKBGtpbmQipQEKC1Byb2dyYW1UYXNrEg8KB3Byb2dyYW0YASABKAkSFAoMdGFpbF9wcm9ncmFtGAIgASgJEiYKBmFycmF5cxgDIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAQgASgEEhMKC2ZpcnN0X2JhdGNoGAUgASgEEhMKC2JhdGNoX2NvdW50GAYgASgEEgwKBHNlZWQYByABKAQiHAoJTWVyZ2VUYXNrEg8KB2J1bmRsZXMYASADKAkiSQoJRWlnZW5UYXNrEg4KBmJ1bmRsZRgBIAEoCRIOCgZ0ZW5zb3IYAiABKAkSDQoFc2NhbGUYAyABKAESDQoFbGF5ZXIYBCABKAkinwEKCE9wZXJhdG9yEg8KB2NhcHR1cmUYASABKAkSFAoMdGFpbF9jYXB0dXJlGAIgASgJEg8KB3Byb2R1Y3QYAyABKAkSFAoMdGFpbF9wcm9kdWN0GAQgASgJEiYKBmFycmF5cxgFIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAYgASgEEgwKBHNlZWQYByABKAQiPwoOS3JvbmVja2VyQmxvY2sSDgoGYnVuZGxlGAEgASgJEg0KBWlucHV0GAIgASgJEg4KBm91dHB1dBgDIAEoCSLrAQoNQ3VydmF0dXJlVGFzaxINCgVsYXllchgBIAEoCRInCghvcGVyYXRvchgCIAEoCzIVLmtyb25sZW5zLnYxLk9wZXJhdG9yEgsKA3RvcBgDIAEoDRIRCgl0b2xlcmFuY2UYBCABKAESFQoNbW9zdF9wcm9kdWN0cxgFIAEoBBIUCgxtZW1vcnlfYnl0ZXMYBiABKAQSLgoJa3JvbmVja2VyGAcgAygLMhsua3JvbmxlbnMudjEuS3JvbmVja2VyQmxvY2sSDgoGcHJvYmVzGAggASgNEhUKDWRlbnNpdHlfc3RlcHMYCSABKA0iLwoOS3JvbmVja2VyRWlnZW4SDQoFaW5wdXQYASABKAkSDgoGb3V0cHV0GAIgASgJIj0KDUtyb25lY2tlclBhaXISDQoFZ3JvdXAYASABKA0SDgoGb3V0cHV0GAIgASgNEg0KBWlucHV0GAMgASgNIm4KD091dHB1dEhldXJpc3RpYxIOCgZidW5kbGUYASABKAkSDQoFY2hhaW4YAiABKAkSFAoMbG9zc19oZXNzaWFuGAMgASgJEg0KBXJlbHVzGAQgASgNEhcKD3NoaWZ0X2ludmFyaWFudBgFIAEoCCKCAgoNU3RydWN0dXJlVGFzaxINCgVsYXllchgBIAEoCRINCgVleGFjdBgCIAEoCRIsCgdmYWN0b3JzGAMgAygLMhsua3JvbmxlbnMudjEuS3JvbmVja2VyRWlnZW4SKwoGYmxvY2tzGAQgAygLMhsua3JvbmxlbnMudjEuS3JvbmVja2VyQmxvY2sSKQoFcGFpcnMYBSADKAsyGi5rcm9ubGVucy52MS5Lcm9uZWNrZXJQYWlyEg8KB2NsYXNzZXMYBiABKA0SCwoDdG9wGAcgASgNEi8KCWhldXJpc3RpYxgIIAEoCzIcLmtyb25sZW5zLnYxLk91dHB1dEhldXJpc3RpYyJgCgxFdmFsdWF0ZVRhc2sSDQoFbW9kZWwYASABKAwSIgoFZmVlZHMYAiADKAsyEy5rcm9ubGVucy52MS5UZW5zb3ISDQoFZmV0Y2gYAyADKAkSDgoGZm9sZGVyGAQgASgJIiEKEERlc2NyaWJlRGF0YVRhc2sSDQoFcGF0aHMYASADKAkiPAoLQXJ0aWZhY3RSZWYSDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoCRITCgtieXRlX2xlbmd0aBgDIAEoBCJBCglWYWx1ZVR5cGUSDAoEbmFtZRgBIAEoCRImCgR0eXBlGAIgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUivQIKClRhc2tSZXN1bHQSDwoHdGFza19pZBgBIAEoCRIrCglhcnRpZmFjdHMYAiADKAsyGC5rcm9ubGVucy52MS5BcnRpZmFjdFJlZhIkCgd0ZW5zb3JzGAMgAygLMhMua3JvbmxlbnMudjEuVGVuc29yEiUKBXR5cGVzGAQgAygLMhYua3JvbmxlbnMudjEuVmFsdWVUeXBlEiYKBmFycmF5cxgFIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRISCgplbGFwc2VkX21zGAYgASgBEjcKCGhhcmR3YXJlGAcgAygLMiUua3JvbmxlbnMudjEuVGFza1Jlc3VsdC5IYXJkd2FyZUVudHJ5Gi8KDUhhcmR3YXJlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJGCghQcm9ncmVzcxIPCgd0YXNrX2lkGAEgASgJEgwKBGRvbmUYAiABKAQSDQoFdG90YWwYAyABKAQSDAoEd2hhdBgEIAEoCSLfAQoLRXJyb3JSZXBvcnQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBINCgVzdGFjaxgEIAEoCRI2CgdkZXRhaWxzGAUgAygLMiUua3JvbmxlbnMudjEuRXJyb3JSZXBvcnQuRGV0YWlsc0VudHJ5EicKBWNhdXNlGAYgASgLMhgua3JvbmxlbnMudjEuRXJyb3JSZXBvcnQaLgoMRGV0YWlsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw", [file_kronlens_v1_program, file_kronlens_v1_tensor]);
+  fileDesc("ChZrcm9ubGVucy92MS90YXNrLnByb3RvEgtrcm9ubGVucy52MSLZAwoEVGFzaxIUCgxjb2RlX3ZlcnNpb24YASABKAkSKwoHcHJvZ3JhbRgCIAEoCzIYLmtyb25sZW5zLnYxLlByb2dyYW1UYXNrSAASJwoFbWVyZ2UYAyABKAsyFi5rcm9ubGVucy52MS5NZXJnZVRhc2tIABInCgVlaWdlbhgEIAEoCzIWLmtyb25sZW5zLnYxLkVpZ2VuVGFza0gAEi0KCGV2YWx1YXRlGAUgASgLMhkua3JvbmxlbnMudjEuRXZhbHVhdGVUYXNrSAASNgoNZGVzY3JpYmVfZGF0YRgGIAEoCzIdLmtyb25sZW5zLnYxLkRlc2NyaWJlRGF0YVRhc2tIABIvCgljdXJ2YXR1cmUYByABKAsyGi5rcm9ubGVucy52MS5DdXJ2YXR1cmVUYXNrSAASLwoJc3RydWN0dXJlGAggASgLMhoua3JvbmxlbnMudjEuU3RydWN0dXJlVGFza0gAEi8KCXBvc3RlcmlvchgKIAEoCzIaLmtyb25sZW5zLnYxLlBvc3RlcmlvclRhc2tIABI6Cg9wb3N0ZXJpb3JfZHJhd3MYCyABKAsyHy5rcm9ubGVucy52MS5Qb3N0ZXJpb3JEcmF3c1Rhc2tIAEIGCgRraW5kIqUBCgtQcm9ncmFtVGFzaxIPCgdwcm9ncmFtGAEgASgJEhQKDHRhaWxfcHJvZ3JhbRgCIAEoCRImCgZhcnJheXMYAyADKAsyFi5rcm9ubGVucy52MS5EYXRhQXJyYXkSDwoHc2FtcGxlcxgEIAEoBBITCgtmaXJzdF9iYXRjaBgFIAEoBBITCgtiYXRjaF9jb3VudBgGIAEoBBIMCgRzZWVkGAcgASgEIhwKCU1lcmdlVGFzaxIPCgdidW5kbGVzGAEgAygJIkkKCUVpZ2VuVGFzaxIOCgZidW5kbGUYASABKAkSDgoGdGVuc29yGAIgASgJEg0KBXNjYWxlGAMgASgBEg0KBWxheWVyGAQgASgJIp8BCghPcGVyYXRvchIPCgdjYXB0dXJlGAEgASgJEhQKDHRhaWxfY2FwdHVyZRgCIAEoCRIPCgdwcm9kdWN0GAMgASgJEhQKDHRhaWxfcHJvZHVjdBgEIAEoCRImCgZhcnJheXMYBSADKAsyFi5rcm9ubGVucy52MS5EYXRhQXJyYXkSDwoHc2FtcGxlcxgGIAEoBBIMCgRzZWVkGAcgASgEIj8KDktyb25lY2tlckJsb2NrEg4KBmJ1bmRsZRgBIAEoCRINCgVpbnB1dBgCIAEoCRIOCgZvdXRwdXQYAyABKAki6wEKDUN1cnZhdHVyZVRhc2sSDQoFbGF5ZXIYASABKAkSJwoIb3BlcmF0b3IYAiABKAsyFS5rcm9ubGVucy52MS5PcGVyYXRvchILCgN0b3AYAyABKA0SEQoJdG9sZXJhbmNlGAQgASgBEhUKDW1vc3RfcHJvZHVjdHMYBSABKAQSFAoMbWVtb3J5X2J5dGVzGAYgASgEEi4KCWtyb25lY2tlchgHIAMoCzIbLmtyb25sZW5zLnYxLktyb25lY2tlckJsb2NrEg4KBnByb2JlcxgIIAEoDRIVCg1kZW5zaXR5X3N0ZXBzGAkgASgNIi8KDktyb25lY2tlckVpZ2VuEg0KBWlucHV0GAEgASgJEg4KBm91dHB1dBgCIAEoCSI9Cg1Lcm9uZWNrZXJQYWlyEg0KBWdyb3VwGAEgASgNEg4KBm91dHB1dBgCIAEoDRINCgVpbnB1dBgDIAEoDSJuCg9PdXRwdXRIZXVyaXN0aWMSDgoGYnVuZGxlGAEgASgJEg0KBWNoYWluGAIgASgJEhQKDGxvc3NfaGVzc2lhbhgDIAEoCRINCgVyZWx1cxgEIAEoDRIXCg9zaGlmdF9pbnZhcmlhbnQYBSABKAgiggIKDVN0cnVjdHVyZVRhc2sSDQoFbGF5ZXIYASABKAkSDQoFZXhhY3QYAiABKAkSLAoHZmFjdG9ycxgDIAMoCzIbLmtyb25sZW5zLnYxLktyb25lY2tlckVpZ2VuEisKBmJsb2NrcxgEIAMoCzIbLmtyb25sZW5zLnYxLktyb25lY2tlckJsb2NrEikKBXBhaXJzGAUgAygLMhoua3JvbmxlbnMudjEuS3JvbmVja2VyUGFpchIPCgdjbGFzc2VzGAYgASgNEgsKA3RvcBgHIAEoDRIvCgloZXVyaXN0aWMYCCABKAsyHC5rcm9ubGVucy52MS5PdXRwdXRIZXVyaXN0aWMiUAoOUGFyYW1ldGVyQmFzaXMSEQoJcGFyYW1ldGVyGAEgASgJEisKBmdyb3VwcxgCIAMoCzIbLmtyb25sZW5zLnYxLktyb25lY2tlckVpZ2VuIkoKDFByaW9yUGVuYWx0eRINCgVkZWx0YRgBIAEoARIRCglwcmVjaXNpb24YAiABKAESGAoQbGFyZ2VzdF92YXJpYW5jZRgDIAEoASJlCgdSbXNQcm9wEhUKDWxlYXJuaW5nX3JhdGUYASABKAESDQoFYWxwaGEYAiABKAESDwoHZXBzaWxvbhgDIAEoARINCgVkZWNheRgEIAEoARIUCgxkZWNheV9lcG9jaHMYBSABKA0irgMKDVBvc3RlcmlvclRhc2sSDwoHcHJvZ3JhbRgBIAEoCRIUCgx0YWlsX3Byb2dyYW0YAiABKAkSJgoGYXJyYXlzGAMgAygLMhYua3JvbmxlbnMudjEuRGF0YUFycmF5Eg8KB3NhbXBsZXMYBCABKAQSDAoEc2VlZBgFIAEoBBISCgpwYXJhbWV0ZXJzGAYgASgJEhIKCnByaW9yX21lYW4YByABKAkSDQoFc3RhcnQYCCABKAkSEQoJZmlyc3RfcmhvGAkgASgBEioKBWJhc2VzGAogAygLMhsua3JvbmxlbnMudjEuUGFyYW1ldGVyQmFzaXMSKgoHcGVuYWx0eRgLIAEoCzIZLmtyb25sZW5zLnYxLlByaW9yUGVuYWx0eRInCglvcHRpbWlzZXIYDCABKAsyFC5rcm9ubGVucy52MS5SbXNQcm9wEhMKC2ZpcnN0X2Vwb2NoGA0gASgEEhIKCmxhc3RfZXBvY2gYDiABKAQSDwoHY2FwdHVyZRgPIAEoCRIUCgx0YWlsX2NhcHR1cmUYECABKAkSFAoMbWVtb3J5X2J5dGVzGBEgASgEIokCChJQb3N0ZXJpb3JEcmF3c1Rhc2sSFAoMZHJhd19wcm9ncmFtGAEgASgJEg8KB3Byb2dyYW0YAiABKAkSFAoMdGFpbF9wcm9ncmFtGAMgASgJEiYKBmFycmF5cxgEIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAUgASgEEgwKBHNlZWQYBiABKAQSDQoFc3RhdGUYByABKAkSKgoFYmFzZXMYCCADKAsyGy5rcm9ubGVucy52MS5QYXJhbWV0ZXJCYXNpcxISCgpmaXJzdF9kcmF3GAkgASgEEhIKCmRyYXdfY291bnQYCiABKAQSDAoEbWVhbhgLIAEoCCJgCgxFdmFsdWF0ZVRhc2sSDQoFbW9kZWwYASABKAwSIgoFZmVlZHMYAiADKAsyEy5rcm9ubGVucy52MS5UZW5zb3ISDQoFZmV0Y2gYAyADKAkSDgoGZm9sZGVyGAQgASgJIiEKEERlc2NyaWJlRGF0YVRhc2sSDQoFcGF0aHMYASADKAkiPAoLQXJ0aWZhY3RSZWYSDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoCRITCgtieXRlX2xlbmd0aBgDIAEoBCJBCglWYWx1ZVR5cGUSDAoEbmFtZRgBIAEoCRImCgR0eXBlGAIgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUivQIKClRhc2tSZXN1bHQSDwoHdGFza19pZBgBIAEoCRIrCglhcnRpZmFjdHMYAiADKAsyGC5rcm9ubGVucy52MS5BcnRpZmFjdFJlZhIkCgd0ZW5zb3JzGAMgAygLMhMua3JvbmxlbnMudjEuVGVuc29yEiUKBXR5cGVzGAQgAygLMhYua3JvbmxlbnMudjEuVmFsdWVUeXBlEiYKBmFycmF5cxgFIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRISCgplbGFwc2VkX21zGAYgASgBEjcKCGhhcmR3YXJlGAcgAygLMiUua3JvbmxlbnMudjEuVGFza1Jlc3VsdC5IYXJkd2FyZUVudHJ5Gi8KDUhhcmR3YXJlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJGCghQcm9ncmVzcxIPCgd0YXNrX2lkGAEgASgJEgwKBGRvbmUYAiABKAQSDQoFdG90YWwYAyABKAQSDAoEd2hhdBgEIAEoCSLfAQoLRXJyb3JSZXBvcnQSDAoEY29kZRgBIAEoCRIPCgdtZXNzYWdlGAIgASgJEhEKCXJldHJ5YWJsZRgDIAEoCBINCgVzdGFjaxgEIAEoCRI2CgdkZXRhaWxzGAUgAygLMiUua3JvbmxlbnMudjEuRXJyb3JSZXBvcnQuRGV0YWlsc0VudHJ5EicKBWNhdXNlGAYgASgLMhgua3JvbmxlbnMudjEuRXJyb3JSZXBvcnQaLgoMRGV0YWlsc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw", [file_kronlens_v1_program, file_kronlens_v1_tensor]);
 
 /**
  * @generated from message kronlens.v1.Task
@@ -73,6 +73,18 @@ export type Task = Message<"kronlens.v1.Task"> & {
      */
     value: StructureTask;
     case: "structure";
+  } | {
+    /**
+     * @generated from field: kronlens.v1.PosteriorTask posterior = 10;
+     */
+    value: PosteriorTask;
+    case: "posterior";
+  } | {
+    /**
+     * @generated from field: kronlens.v1.PosteriorDrawsTask posterior_draws = 11;
+     */
+    value: PosteriorDrawsTask;
+    case: "posteriorDraws";
   } | { case: undefined; value?: undefined };
 };
 
@@ -534,6 +546,308 @@ export const StructureTaskSchema: GenMessage<StructureTask> = /*@__PURE__*/
   messageDesc(file_kronlens_v1_task, 10);
 
 /**
+ * The basis in which the noise of one parameter is independent: parameter = U noise V^T per group.
+ *
+ * @generated from message kronlens.v1.ParameterBasis
+ */
+export type ParameterBasis = Message<"kronlens.v1.ParameterBasis"> & {
+  /**
+   * @generated from field: string parameter = 1;
+   */
+  parameter: string;
+
+  /**
+   * One per group of a convolution: eigenvectors of E[M] (output) and of E[x x^T] (input); no `input`
+   * for a bias, which is rotated by U alone.
+   *
+   * @generated from field: repeated kronlens.v1.KroneckerEigen groups = 2;
+   */
+  groups: KroneckerEigen[];
+};
+
+/**
+ * Describes the message kronlens.v1.ParameterBasis.
+ * Use `create(ParameterBasisSchema)` to create a new message.
+ */
+export const ParameterBasisSchema: GenMessage<ParameterBasis> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_task, 11);
+
+/**
+ * The term of a PAC-Bayes bound that is minimised beside the surrogate loss, sqrt(BRE / 2), with
+ * BRE = [KL + 2 log(b log(c / lambda)) + log(pi^2 N / (6 delta))] / (N - 1). Prior N(theta_0, lambda I).
+ *
+ * @generated from message kronlens.v1.PriorPenalty
+ */
+export type PriorPenalty = Message<"kronlens.v1.PriorPenalty"> & {
+  /**
+   * @generated from field: double delta = 1;
+   */
+  delta: number;
+
+  /**
+   * b and c of the grid of prior variances lambda = c exp(-j / b).
+   *
+   * @generated from field: double precision = 2;
+   */
+  precision: number;
+
+  /**
+   * @generated from field: double largest_variance = 3;
+   */
+  largestVariance: number;
+};
+
+/**
+ * Describes the message kronlens.v1.PriorPenalty.
+ * Use `create(PriorPenaltySchema)` to create a new message.
+ */
+export const PriorPenaltySchema: GenMessage<PriorPenalty> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_task, 12);
+
+/**
+ * RMSprop: v <- alpha v + (1 - alpha) g^2, p <- p - rate g / (sqrt(v) + epsilon).
+ *
+ * @generated from message kronlens.v1.RmsProp
+ */
+export type RmsProp = Message<"kronlens.v1.RmsProp"> & {
+  /**
+   * @generated from field: double learning_rate = 1;
+   */
+  learningRate: number;
+
+  /**
+   * @generated from field: double alpha = 2;
+   */
+  alpha: number;
+
+  /**
+   * @generated from field: double epsilon = 3;
+   */
+  epsilon: number;
+
+  /**
+   * The rate is multiplied by `decay` after every `decay_epochs` epochs; 0: never.
+   *
+   * @generated from field: double decay = 4;
+   */
+  decay: number;
+
+  /**
+   * @generated from field: uint32 decay_epochs = 5;
+   */
+  decayEpochs: number;
+};
+
+/**
+ * Describes the message kronlens.v1.RmsProp.
+ * Use `create(RmsPropSchema)` to create a new message.
+ */
+export const RmsPropSchema: GenMessage<RmsProp> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_task, 13);
+
+/**
+ * Some epochs of the minimisation over a Gaussian posterior: mean w, log standard deviations s in a
+ * basis, and rho, lambda = exp(2 rho). An epoch is one pass over all samples in an order of its own.
+ * Result: a bundle "state" (the end), which the task for the next epochs starts from, and a bundle
+ * "history"; their tensors are listed in worker/src/posterior/state.ts and history.ts.
+ *
+ * @generated from message kronlens.v1.PosteriorTask
+ */
+export type PosteriorTask = Message<"kronlens.v1.PosteriorTask"> & {
+  /**
+   * Programs with PARAMETER and NOISE inputs for full batches, and for the last, partial one (empty:
+   * batches come out even, or padded samples have weight 0).
+   *
+   * @generated from field: string program = 1;
+   */
+  program: string;
+
+  /**
+   * @generated from field: string tail_program = 2;
+   */
+  tailProgram: string;
+
+  /**
+   * @generated from field: repeated kronlens.v1.DataArray arrays = 3;
+   */
+  arrays: DataArray[];
+
+  /**
+   * N: samples of the data set that are used, from the first; also that of the bound.
+   *
+   * @generated from field: uint64 samples = 4;
+   */
+  samples: bigint;
+
+  /**
+   * @generated from field: uint64 seed = 5;
+   */
+  seed: bigint;
+
+  /**
+   * Bundle of the trained parameters, tensors named like the program's parameters. Without `start` the
+   * mean begins there, s at log |w| in the basis, rho at `first_rho`.
+   *
+   * @generated from field: string parameters = 6;
+   */
+  parameters: string;
+
+  /**
+   * Bundle of theta_0; empty: zero.
+   *
+   * @generated from field: string prior_mean = 7;
+   */
+  priorMean: string;
+
+  /**
+   * Bundle "state" of the epochs before; empty: from the beginning. s is kept where the basis changed.
+   *
+   * @generated from field: string start = 8;
+   */
+  start: string;
+
+  /**
+   * @generated from field: double first_rho = 9;
+   */
+  firstRho: number;
+
+  /**
+   * Parameters that are not named are independent in the standard basis.
+   *
+   * @generated from field: repeated kronlens.v1.ParameterBasis bases = 10;
+   */
+  bases: ParameterBasis[];
+
+  /**
+   * @generated from field: kronlens.v1.PriorPenalty penalty = 11;
+   */
+  penalty?: PriorPenalty | undefined;
+
+  /**
+   * @generated from field: kronlens.v1.RmsProp optimiser = 12;
+   */
+  optimiser?: RmsProp | undefined;
+
+  /**
+   * Epochs [first_epoch, last_epoch).
+   *
+   * @generated from field: uint64 first_epoch = 13;
+   */
+  firstEpoch: bigint;
+
+  /**
+   * @generated from field: uint64 last_epoch = 14;
+   */
+  lastEpoch: bigint;
+
+  /**
+   * Programs whose PER_SAMPLE outputs are CAPTURED inputs of the programs above: what depends on data
+   * and basis alone, computed once a task. Empty: none.
+   *
+   * @generated from field: string capture = 15;
+   */
+  capture: string;
+
+  /**
+   * @generated from field: string tail_capture = 16;
+   */
+  tailCapture: string;
+
+  /**
+   * Data and captured rows are kept in memory up to here, else data are read row by row.
+   *
+   * @generated from field: uint64 memory_bytes = 17;
+   */
+  memoryBytes: bigint;
+};
+
+/**
+ * Describes the message kronlens.v1.PosteriorTask.
+ * Use `create(PosteriorTaskSchema)` to create a new message.
+ */
+export const PosteriorTaskSchema: GenMessage<PosteriorTask> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_task, 14);
+
+/**
+ * 0-1 errors of draws [first_draw, first_draw + draw_count) from a posterior, or of its mean.
+ * Result: a bundle "draws" with "errors" and "loss" [draw_count]: number of wrong samples and sum of
+ * the surrogate loss over the samples of each draw.
+ *
+ * @generated from message kronlens.v1.PosteriorDrawsTask
+ */
+export type PosteriorDrawsTask = Message<"kronlens.v1.PosteriorDrawsTask"> & {
+  /**
+   * Program that gives the drawn parameters from PARAMETER and NOISE inputs.
+   *
+   * @generated from field: string draw_program = 1;
+   */
+  drawProgram: string;
+
+  /**
+   * Programs that evaluate parameters on data.
+   *
+   * @generated from field: string program = 2;
+   */
+  program: string;
+
+  /**
+   * @generated from field: string tail_program = 3;
+   */
+  tailProgram: string;
+
+  /**
+   * @generated from field: repeated kronlens.v1.DataArray arrays = 4;
+   */
+  arrays: DataArray[];
+
+  /**
+   * @generated from field: uint64 samples = 5;
+   */
+  samples: bigint;
+
+  /**
+   * @generated from field: uint64 seed = 6;
+   */
+  seed: bigint;
+
+  /**
+   * Bundle "state".
+   *
+   * @generated from field: string state = 7;
+   */
+  state: string;
+
+  /**
+   * @generated from field: repeated kronlens.v1.ParameterBasis bases = 8;
+   */
+  bases: ParameterBasis[];
+
+  /**
+   * @generated from field: uint64 first_draw = 9;
+   */
+  firstDraw: bigint;
+
+  /**
+   * @generated from field: uint64 draw_count = 10;
+   */
+  drawCount: bigint;
+
+  /**
+   * The mean without noise instead of draws; draw_count is 1.
+   *
+   * @generated from field: bool mean = 11;
+   */
+  mean: boolean;
+};
+
+/**
+ * Describes the message kronlens.v1.PosteriorDrawsTask.
+ * Use `create(PosteriorDrawsTaskSchema)` to create a new message.
+ */
+export const PosteriorDrawsTaskSchema: GenMessage<PosteriorDrawsTask> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_task, 15);
+
+/**
  * Executes an ONNX model once on given tensors: how the coordinator learns shapes and constants.
  *
  * @generated from message kronlens.v1.EvaluateTask
@@ -569,7 +883,7 @@ export type EvaluateTask = Message<"kronlens.v1.EvaluateTask"> & {
  * Use `create(EvaluateTaskSchema)` to create a new message.
  */
 export const EvaluateTaskSchema: GenMessage<EvaluateTask> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 11);
+  messageDesc(file_kronlens_v1_task, 16);
 
 /**
  * Opens data files and says what is in them.
@@ -588,7 +902,7 @@ export type DescribeDataTask = Message<"kronlens.v1.DescribeDataTask"> & {
  * Use `create(DescribeDataTaskSchema)` to create a new message.
  */
 export const DescribeDataTaskSchema: GenMessage<DescribeDataTask> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 12);
+  messageDesc(file_kronlens_v1_task, 17);
 
 /**
  * @generated from message kronlens.v1.ArtifactRef
@@ -615,7 +929,7 @@ export type ArtifactRef = Message<"kronlens.v1.ArtifactRef"> & {
  * Use `create(ArtifactRefSchema)` to create a new message.
  */
 export const ArtifactRefSchema: GenMessage<ArtifactRef> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 13);
+  messageDesc(file_kronlens_v1_task, 18);
 
 /**
  * @generated from message kronlens.v1.ValueType
@@ -637,7 +951,7 @@ export type ValueType = Message<"kronlens.v1.ValueType"> & {
  * Use `create(ValueTypeSchema)` to create a new message.
  */
 export const ValueTypeSchema: GenMessage<ValueType> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 14);
+  messageDesc(file_kronlens_v1_task, 19);
 
 /**
  * @generated from message kronlens.v1.TaskResult
@@ -690,7 +1004,7 @@ export type TaskResult = Message<"kronlens.v1.TaskResult"> & {
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema: GenMessage<TaskResult> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 15);
+  messageDesc(file_kronlens_v1_task, 20);
 
 /**
  * @generated from message kronlens.v1.Progress
@@ -722,7 +1036,7 @@ export type Progress = Message<"kronlens.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 16);
+  messageDesc(file_kronlens_v1_task, 21);
 
 /**
  * The wire form of an error.
@@ -770,5 +1084,5 @@ export type ErrorReport = Message<"kronlens.v1.ErrorReport"> & {
  * Use `create(ErrorReportSchema)` to create a new message.
  */
 export const ErrorReportSchema: GenMessage<ErrorReport> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 17);
+  messageDesc(file_kronlens_v1_task, 22);
 
