@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { analyzeCommand } from './analyze.js';
+import { boundCommand } from './bound.js';
 import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, failureOf, stackOf } from './exit-code.js';
@@ -20,12 +21,14 @@ Examples:
   kronlens analyze model.onnx --data data.npz --out out/model
   kronlens compare out/model out/other-seed --out out/comparison
   kronlens report out/model --out report.html
+  kronlens bound evaluate --kl 3766 --snn 0.0235 --half-log-lambda -1.29 --n 60000
   kronlens worker --nats nats://head:4222
 
 Exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted.`;
 
 /** Gives every command the global options, and lets errors through to `main`. */
 function configure(command: Command): Command {
+  for (const sub of command.commands) configure(sub).helpOption('-h, --help', 'show help');
   return command
     .exitOverride()
     .configureOutput({ outputError: () => {} })
@@ -43,6 +46,7 @@ function program(terminal: Terminal, exit: (code: number) => void): Command {
     analyzeCommand(terminal),
     compareCommand(terminal),
     reportCommand(terminal),
+    boundCommand(terminal),
     workerCommand(terminal),
     doctorCommand(terminal, exit),
   ];

@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  atLeastZero,
   choice,
   choiceList,
   commaList,
+  finiteNumber,
   memorySize,
   namedShape,
   positiveInteger,
+  probability,
+  sampleSize,
   scaleFactor,
+  share,
   wholeNumber,
 } from './option-values.js';
 
@@ -17,6 +22,23 @@ test('numbers', () => {
   for (const text of ['0', '-1', '1.5', 'x', '', '1e3', '99999999999999999999'])
     assert.throws(() => positiveInteger(text), /whole number of at least 1/, text);
   assert.throws(() => wholeNumber('-1'), /at least 0/);
+});
+
+test('shares, probabilities and sizes of training sets', () => {
+  assert.equal(finiteNumber('-1.5'), -1.5);
+  assert.equal(atLeastZero('0'), 0);
+  assert.equal(share('1'), 1);
+  assert.equal(probability('0.025'), 0.025);
+  assert.equal(sampleSize('2'), 2);
+  for (const text of ['', 'x', 'NaN', '-0.1', '1.1'])
+    assert.throws(() => share(text), /from 0 to 1/);
+  for (const text of ['', 'x', '0', '1', '-1', '2'])
+    assert.throws(() => probability(text), /above 0 and below 1/, text);
+  for (const text of ['', 'x', 'Infinity'])
+    assert.throws(() => finiteNumber(text), /a number/, text);
+  assert.throws(() => atLeastZero('-1'), /at least 0/);
+  for (const text of ['0', '1', '2.5', 'x'])
+    assert.throws(() => sampleSize(text), /at least 2/, text);
 });
 
 test('sizes and factors', () => {

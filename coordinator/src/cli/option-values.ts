@@ -43,6 +43,48 @@ export function positiveNumber(text: string): number {
   return value;
 }
 
+/** A number, for example -1.2913. */
+export function finiteNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new InvalidArgumentError('Expected a number such as -1.25.');
+  return value;
+}
+
+/** A number of at least 0. */
+export function atLeastZero(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value) || value < 0)
+    throw new InvalidArgumentError('Expected a number of at least 0.');
+  return value;
+}
+
+/** A share: a number from 0 to 1. */
+export function share(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1))
+    throw new InvalidArgumentError('Expected a number from 0 to 1.');
+  return value;
+}
+
+/** A number between 0 and 1, which are excluded. */
+export function probability(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && value < 1))
+    throw new InvalidArgumentError('Expected a number above 0 and below 1.');
+  return value;
+}
+
+/** The size of a training set that a bound can be had for: a whole number of at least 2. */
+export function sampleSize(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < 2)
+    throw new InvalidArgumentError(
+      'Expected a whole number of at least 2: a bound divides by N - 1.',
+    );
+  return value;
+}
+
 /** Comma-separated parts, without empty ones. */
 export function commaList(text: string): string[] {
   const parts = text.split(',').map((part) => part.trim());
