@@ -36,15 +36,9 @@ export function emitLayerCotangents(
   const { graph, batch, logits, layers } = request;
   const { loss, columns: kind } = request.options;
   const shape = typeOf(graph, logits).shape;
-  const outputs = shape.reduce((product, size) => product * size, 1) / batch;
   const needsLabels = request.sums || kind.kind === 'empirical';
-  const lossInputs: LossInputs = {
-    logits: b.reshape(logits, [batch, outputs]),
-    batch,
-    outputs,
-    labels: needsLabels ? inputs.labels(loss, outputs) : undefined,
-    random: kind.kind === 'mc' ? inputs.random(loss, kind.samples, outputs) : undefined,
-  };
+  const lossInputs = emitLossInputs(b, inputs, request, needsLabels);
+  const { outputs } = lossInputs;
   const columns = columnCount(loss, kind, outputs);
   const plain = emitColumns(b, loss, kind, lossInputs);
   const seed = weight === undefined ? plain : b.emit('Mul', [plain, b.reshape(weight, [batch, 1])]);
@@ -56,4 +50,28 @@ export function emitLayerCotangents(
     targets: layers.flatMap((layer) => layer.uses.map((use) => use.output)),
   });
   return { cotangents, columns, lossInputs };
+}
+
+/** What the loss is of: the logits as rows, labels where they are needed, draws. */
+export function emitLossInputs(
+  b: GraphBuilder,
+  inputs: ProgramInputs,
+  {
+    graph,
+    batch,
+    logits,
+    options,
+  }: Pick<BackwardRequest, 'graph' | 'batch' | 'logits' | 'options'>,
+  needsLabels: boolean,
+): LossInputs {
+  const { loss, columns: kind } = options;
+  const shape = typeOf(graph, logits).shape;
+  const outputs = shape.reduce((product, size) => product * size, 1) / batch;
+  return {
+    logits: b.reshape(logits, [batch, outputs]),
+    batch,
+    outputs,
+    labels: needsLabels ? inputs.labels(loss, outputs) : undefined,
+    random: kind.kind === 'mc' ? inputs.random(loss, kind.samples, outputs) : undefined,
+  };
 }
