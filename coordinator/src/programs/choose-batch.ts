@@ -6,7 +6,7 @@ import type { OpenedModel } from './open-model.js';
 /** Samples in one execution unless the user or the memory limit says otherwise. */
 const MOST_SAMPLES = 256;
 /** A batch size to learn sizes from. */
-const PROBE = 2;
+export const PROBE = 2;
 
 export interface DataRun {
   readonly samples: number;

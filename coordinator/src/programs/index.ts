@@ -14,7 +14,14 @@ export {
   type OpenOptions,
   openModel,
 } from './open-model.js';
+export { layerMatrix, type ParameterBlock, type ParameterMatrix } from './parameter-block.js';
+export {
+  type BlockProduct,
+  type BlockProductPlan,
+  planBlockProduct,
+} from './plan-block-product.js';
 export { type CurvaturePlan, planCurvature } from './plan-curvature.js';
 export { type FactorPlan, planFactors, planMeanGram } from './plan-factors.js';
 export { type LayerPass, planEkfac, planKfocStep } from './plan-layer-pass.js';
+export type { SecondOrder } from './second-order.js';
 export { foldSpatialGram, type SpatialFold } from './spatial-gram.js';

@@ -176,7 +176,7 @@ function emitDraws(b: GraphBuilder, loss: LossName, samples: number, inputs: Los
 }
 
 /** d loss / d f at the true label, [1, B, c]. */
-function emitGradient(b: GraphBuilder, loss: LossName, inputs: LossInputs): string {
+export function emitGradient(b: GraphBuilder, loss: LossName, inputs: LossInputs): string {
   const { logits, batch, outputs: c } = inputs;
   const lead = (value: string) => b.reshape(value, [1, batch, c]);
   if (loss === 'cross-entropy') {
