@@ -49,7 +49,7 @@ export interface LocalTasks {
 function unqueued(executor: Executor, signal: AbortSignal) {
   return async (task: Task): Promise<TaskResult> => {
     try {
-      return await executor.execute(task, signal);
+      return await executor.execute(task, { signal });
     } catch (error) {
       throw signal.aborted ? signal.reason : error;
     }
@@ -95,7 +95,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEn
     onProgress: (progress) => listener?.(progress),
   });
   const queue = new LocalQueue({
-    execute: (task, stop) => executor.execute(task, stop),
+    execute: (task, stop) => executor.execute(task, { signal: stop }),
     parallelism: parallel,
     signal,
   });

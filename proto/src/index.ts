@@ -64,6 +64,8 @@ export {
   DescribeDataTaskSchema,
   type EigenTask,
   EigenTaskSchema,
+  type EmptyTask,
+  EmptyTaskSchema,
   type ErrorReport,
   ErrorReportSchema,
   type EvaluateTask,

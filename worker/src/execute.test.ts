@@ -54,7 +54,10 @@ test('shards, their merge and the eigenvalues of a factor', () =>
 test('an aborted signal stops a task before it begins', () =>
   Workbench.use({}, async (bench) => {
     const task = mergeOf(['0'.repeat(64)]);
-    await assert.rejects(bench.executor.execute(task, AbortSignal.abort()), CancelledError);
+    await assert.rejects(
+      bench.executor.execute(task, { signal: AbortSignal.abort() }),
+      CancelledError,
+    );
     await assert.rejects(bench.executor.execute(task), {
       code: 'artifact-missing',
       retryable: true,

@@ -49,6 +49,15 @@ export interface ExecutorOptions {
   readonly onProgress?: (progress: Progress) => void;
 }
 
+export interface Execution {
+  /** Calls it off. */
+  readonly signal?: AbortSignal | undefined;
+  /** The task is known to have no recorded result: none is looked for. */
+  readonly isNew?: boolean;
+  /** Told when nothing remains but to record the result. */
+  readonly onComputed?: () => void;
+}
+
 /** Executes tasks. */
 export interface Executor {
   /**
@@ -58,7 +67,7 @@ export interface Executor {
    * @throws KronlensError: `badInput` where the user's model or data are at fault, `retryable` where
    *   another try may succeed; CancelledError when the signal aborts
    */
-  execute(task: Task, signal?: AbortSignal): Promise<TaskResult>;
+  execute(task: Task, execution?: Execution): Promise<TaskResult>;
   /** What computes: processor, runtime and library versions. */
   readonly hardware: Readonly<Record<string, string>>;
   /** What makes work slower than it need be, and what to do about it; for the user. */
@@ -68,7 +77,10 @@ export interface Executor {
 }
 
 /** What a kind of task adds to its result. */
-type Outcome = Partial<Pick<TaskResult, 'artifacts' | 'tensors' | 'types' | 'arrays'>>;
+type Outcome = Partial<Pick<TaskResult, 'tensors' | 'types' | 'arrays'>> & {
+  /** Artifacts, not stored yet. */
+  readonly found?: readonly TaskArtifact[];
+};
 
 const RECORDED: ReadonlySet<Task['kind']['case']> = new Set([
   'program',
@@ -76,6 +88,7 @@ const RECORDED: ReadonlySet<Task['kind']['case']> = new Set([
   'eigen',
   'structure',
   'curvature',
+  'empty',
 ]);
 
 class LocalExecutor implements Executor {
@@ -105,26 +118,37 @@ class LocalExecutor implements Executor {
     });
   }
 
-  async execute(task: Task, signal?: AbortSignal): Promise<TaskResult> {
+  async execute(
+    task: Task,
+    { signal, isNew = false, onComputed = () => {} }: Execution = {},
+  ): Promise<TaskResult> {
     if (this.#closed) throw new KronlensError('executor-closed', 'the executor is closed');
     if (signal?.aborted === true) throw new CancelledError('the task');
-    if (!RECORDED.has(task.kind.case)) return await this.#compute(task, '', signal);
+    if (!RECORDED.has(task.kind.case)) return await this.#compute(task, '', signal, onComputed);
     const { store } = this.#options;
     const id = taskId(task);
-    const earlier = await store.getResult(id);
+    const earlier = isNew ? undefined : await store.getResult(id);
     if (earlier !== undefined) return earlier;
-    const result = await this.#compute(task, id, signal);
+    const result = await this.#compute(task, id, signal, onComputed);
     await store.putResult(id, result);
     return result;
   }
 
-  async #compute(task: Task, id: string, signal: AbortSignal | undefined): Promise<TaskResult> {
+  async #compute(
+    task: Task,
+    id: string,
+    signal: AbortSignal | undefined,
+    onComputed: () => void,
+  ): Promise<TaskResult> {
     const start = performance.now();
-    const outcome = await this.#outcome(task, id, signal);
+    const { found = [], ...outcome } = await this.#outcome(task, id, signal);
+    const elapsedMs = performance.now() - start;
+    onComputed();
     return create(TaskResultSchema, {
       ...outcome,
+      artifacts: await this.#store(found),
       taskId: id,
-      elapsedMs: performance.now() - start,
+      elapsedMs,
       hardware: { ...this.hardware },
     });
   }
@@ -137,20 +161,20 @@ class LocalExecutor implements Executor {
         const setting = { store, files: this.#files, pool: this.#pool };
         const onProgress = (done: number, total: number, what: string) =>
           this.#report(id, done, total, what);
-        return await this.#keep(await executeProgram(kind.value, setting, { signal, onProgress }));
+        return this.#keep(await executeProgram(kind.value, setting, { signal, onProgress }));
       }
       case 'merge':
-        return await this.#keep(
+        return this.#keep(
           await this.#pool.run('merge', kind.value, { what: 'the merge of sums', signal }),
         );
       case 'eigen': {
         const setting = { store, linalg: this.#linalg };
         const pairs = unlessAborted(runEigen(kind.value, setting), signal, 'a decomposition');
-        return await this.#keep(await pairs);
+        return this.#keep(await pairs);
       }
       case 'structure': {
         const setting = { store, linalg: this.#linalg };
-        return await this.#keep(await runStructure(kind.value, setting));
+        return this.#keep(await runStructure(kind.value, setting));
       }
       case 'evaluate':
         return await executeEvaluate(kind.value, this.#pool, signal);
@@ -159,10 +183,12 @@ class LocalExecutor implements Executor {
         return { arrays: await unlessAborted(described, signal, 'the reading of the data') };
       }
       case 'curvature':
-        return await this.#keep(await this.#curvature(kind.value, id, signal));
+        return this.#keep(await this.#curvature(kind.value, id, signal));
       case 'posterior':
       case 'posteriorDraws':
         throw new KronlensError('bad-task', `a task of kind '${kind.case}' cannot be executed yet`);
+      case 'empty':
+        return {};
       case undefined:
         throw new KronlensError('bad-task', 'a task without a kind cannot be executed');
     }
@@ -187,14 +213,19 @@ class LocalExecutor implements Executor {
     return await running.finally(() => this.#iterations.delete(running));
   }
 
-  async #keep(found: readonly TaskArtifact[]): Promise<Outcome> {
+  /** What was computed is to be stored with the result. */
+  #keep(found: readonly TaskArtifact[]): Outcome {
+    return { found };
+  }
+
+  async #store(found: readonly TaskArtifact[]): Promise<ArtifactRef[]> {
     const artifacts: ArtifactRef[] = [];
     for (const { name, bytes } of found) {
       const id = await this.#options.store.put(bytes);
       const ref = { name, id, byteLength: BigInt(bytes.byteLength) };
       artifacts.push(create(ArtifactRefSchema, ref));
     }
-    return { artifacts };
+    return artifacts;
   }
 
   #report(id: string, done: number, total: number, what: string): void {

@@ -11,9 +11,8 @@ import {
   KronlensError,
   MergeTaskSchema,
   TaskSchema,
-  taskId,
 } from '@kronlens/proto';
-import { AttemptListSchema, BUCKETS, Records } from '@kronlens/proto/nats';
+import { BUCKETS, Records, WorkerNotesSchema } from '@kronlens/proto/nats';
 import { noNatsServer } from '@kronlens/proto/testing';
 import { temporaryFolder } from '../testing/result-folder.js';
 import { TestCluster } from '../testing/test-cluster.js';
@@ -70,13 +69,14 @@ test('workers killed three times on a task are named; other runs go on', { skip 
     assert.match(error.message, /^the merge of sums \(task .*\) ended 3 workers/);
     return true;
   });
-  const attempts = new Records(cluster.link, BUCKETS.attempts, AttemptListSchema);
+  const notes = new Records(cluster.link, BUCKETS.notes, WorkerNotesSchema);
+  const begun = async () =>
+    (await notes.all()).filter(({ messages }) => messages.length > 0).map(({ worker }) => worker);
   const names: string[] = [];
   for (let kill = 0; kill < 3; kill++) {
     const worker = await cluster.startWorker('--store', storeName);
-    const begun = async () => (await attempts.get(taskId(task)))?.attempts ?? [];
     await cluster.until(async () => (await begun()).length > kill);
-    names.push((await begun()).at(-1)?.worker ?? '');
+    names.push(...(await begun()).filter((name) => !names.includes(name)));
     worker.kill('SIGKILL');
     await worker.ended;
   }

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import {
   create,
   decodeBundle,
+  EmptyTaskSchema,
   encodeBundle,
   KronlensError,
   MergeTaskSchema,
@@ -13,13 +14,14 @@ import {
   taskId,
 } from '@kronlens/proto';
 import {
-  AttemptListSchema,
   BUCKETS,
   DeadLetterSchema,
   JetStreamStore,
   Records,
   TASK_STREAM,
+  taskConsumer,
   taskSubject,
+  WorkerNotesSchema,
 } from '@kronlens/proto/nats';
 import { noNatsServer } from '@kronlens/proto/testing';
 import { runWorker } from '../embedded.js';
@@ -123,6 +125,29 @@ test('tasks are executed once, in whatever number; a recorded one needs no worke
   assert.equal(again.elapsedMs, results[0]?.elapsedMs);
 });
 
+test('thousands of short tasks leave their results and nothing else', { skip }, async (t) => {
+  const { work, queue, cluster, link } = await bench(t);
+  work();
+  const first = queue();
+  const tasks = Array.from({ length: 1500 }, (_, i) =>
+    create(TaskSchema, {
+      codeVersion: CODE_VERSION,
+      kind: { case: 'empty', value: create(EmptyTaskSchema, { number: BigInt(i) }) },
+    }),
+  );
+  const results = await Promise.all(tasks.map((task) => first.submit(task)));
+  assert.deepEqual(
+    results.map((result) => result.taskId),
+    tasks.map((task) => taskId(task)),
+  );
+  assert.equal(await cluster.results(), tasks.length);
+  await cluster.until(async () => (await cluster.queued()) === 0);
+  const notes = new Records(link, BUCKETS.notes, WorkerNotesSchema);
+  await cluster.until(async () =>
+    (await notes.all()).every(({ messages }) => messages.length === 0),
+  );
+});
+
 test('a corrupt artifact fails the run with the reason; the next run is not touched', {
   skip,
 }, async (t) => {
@@ -167,7 +192,7 @@ test('what does not parse, or is another task than its name says, is refused and
 test('other versions, other stores and tasks that end workers are refused by name', {
   skip,
 }, async (t) => {
-  const { work, queue, bundle, link, lines } = await bench(t);
+  const { work, queue, bundle, lines } = await bench(t);
   work();
   const one = await bundle(1);
   await assert.rejects(
@@ -178,17 +203,37 @@ test('other versions, other stores and tasks that end workers are refused by nam
     queue(never, 'file:///elsewhere').submit(merge([one])),
     failsWith('other-store', /artifacts in nats, the run in file:\/\/\/elsewhere/),
   );
+  assert.equal(lines.filter((line) => line.includes('is given up')).length, 2);
+});
+
+test('a task that ended three workers is refused by name, and may be tried anew', {
+  skip,
+}, async (t) => {
+  const { work, queue, bundle, link, lines, cluster } = await bench(t);
+  const one = await bundle(1);
   const deadly = merge([one, one]);
-  const attempts = new Records(link, BUCKETS.attempts, AttemptListSchema);
-  const lost = ['a-1', 'b-2', 'c-3'].map((worker) => ({ worker, startedMs: 1n }));
-  await attempts.put(taskId(deadly), create(AttemptListSchema, { attempts: lost }));
-  await assert.rejects(
+  const failed = assert.rejects(
     queue().submit(deadly),
     failsWith('deadly-task', /the merge of sums \(task .*\) ended 3 workers .*a-1, b-2, c-3/),
   );
-  // Its attempts are forgotten then, so that it may be tried again.
+  await cluster.until(async () => (await cluster.queued()) === 1);
+  const next = `$JS.API.CONSUMER.MSG.NEXT.${TASK_STREAM}.${taskConsumer('cpu', CODE_VERSION)}`;
+  const message = await link.connection.request(next, '', { timeout: 5000, noMux: true });
+  const notes = new Records(link, BUCKETS.notes, WorkerNotesSchema);
+  const { seq } = (await link.jsm.streams.getMessage(TASK_STREAM, {
+    last_by_subj: message.subject,
+  })) ?? { seq: 0 };
+  for (const worker of ['a-1', 'b-2', 'c-3', 'd-4'])
+    await notes.put(
+      worker,
+      create(WorkerNotesSchema, { worker, messages: [BigInt(worker === 'd-4' ? seq + 1 : seq)] }),
+    );
+  await link.connection.request(message.reply ?? '', '-NAK', { timeout: 5000 });
+  work();
+  await failed;
+  // Queued anew, it is another message: what was noted of the first does not count.
   assert.equal((await queue().submit(deadly)).artifacts.length, 1);
-  assert.equal(lines.filter((line) => line.includes('is given up')).length, 3);
+  assert.equal(lines.filter((line) => line.includes('is given up')).length, 1);
 });
 
 test('an interrupted run takes back what nobody has begun', { skip }, async (t) => {

@@ -1,16 +1,16 @@
 // Everything that other rooms may use of the NATS side of proto, by name.
 export {
-  type Attempt,
-  type AttemptList,
-  AttemptListSchema,
-  AttemptSchema,
   type DeadLetter,
   DeadLetterSchema,
   type Dispatch,
   type TaskEvent,
   TaskEventSchema,
+  type TaskTries,
+  TaskTriesSchema,
   type WorkerEntry,
   WorkerEntrySchema,
+  type WorkerNotes,
+  WorkerNotesSchema,
 } from '../gen/kronlens/v1/cluster_pb.js';
 export { ArtifactTooLargeError, JetStreamStore } from './jetstream-store.js';
 export { NatsLink } from './link.js';

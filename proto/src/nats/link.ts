@@ -6,7 +6,7 @@ import {
   jetstream,
   jetstreamManager,
 } from '@nats-io/jetstream';
-import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node';
 import { KronlensError } from '../errors/kronlens-error.js';
 import {
   ClusterMissingError,
@@ -18,7 +18,7 @@ import {
   NatsUnfitError,
   NatsUnreachableError,
 } from './link-errors.js';
-import { connectionOptions, type LinkOptions, shownUrl } from './link-options.js';
+import { connectionOptions, inboxPrefix, type LinkOptions, shownUrl } from './link-options.js';
 
 /** How long one request may take before it is repeated. */
 const REQUEST_MS = 10_000;
@@ -45,6 +45,7 @@ export class NatsLink {
   readonly jsm: JetStreamManager;
   /** The address, without a password. */
   readonly url: string;
+  readonly #inboxPrefix: string;
   readonly #patienceMs: number;
   readonly #signal: AbortSignal | undefined;
   /** Ends the requests that are under way when the connection breaks: their answers are lost. */
@@ -55,13 +56,14 @@ export class NatsLink {
   private constructor(
     connection: NatsConnection,
     jsm: JetStreamManager,
-    url: string,
+    { url, role }: Pick<LinkOptions, 'url' | 'role'>,
     { patienceMs, signal }: LinkPatience,
   ) {
     this.connection = connection;
     this.js = jetstream(connection, { checkAPI: false, timeout: REQUEST_MS });
     this.jsm = jsm;
     this.url = url;
+    this.#inboxPrefix = inboxPrefix(role);
     this.#patienceMs = patienceMs ?? PATIENCE_MS;
     this.#signal = signal;
     void this.#watch();
@@ -101,7 +103,7 @@ export class NatsLink {
       throw new NatsUnfitError(url, unfit);
     }
     const jsm = await jetstreamManager(connection, { checkAPI: false, timeout: REQUEST_MS });
-    return new NatsLink(connection, jsm, url, patience);
+    return new NatsLink(connection, jsm, { url, role: options.role }, patience);
   }
 
   /**
@@ -157,6 +159,11 @@ export class NatsLink {
     const ms = Math.max(0, this.#isDown ? mostMs : Math.min(delayMs, mostMs));
     await sleep(ms, undefined, { signal }).catch(() => {});
     this.#signal?.throwIfAborted();
+  }
+
+  /** A subject of our own for answers. */
+  newInbox(): string {
+    return createInbox(this.#inboxPrefix);
   }
 
   /** Sends what is still to be sent, then closes. */

@@ -9,8 +9,10 @@ export const ARTIFACT_STREAM = 'KRONLENS_ARTIFACTS';
 export const BUCKETS = {
   /** Task id -> TaskResult. */
   results: 'kronlens_results',
-  /** Task id -> AttemptList: attempts that came to no end. */
-  attempts: 'kronlens_attempts',
+  /** Worker name -> WorkerNotes: what it has in hand, or had when it was lost. */
+  notes: 'kronlens_notes',
+  /** Task id -> TaskTries: errors that may pass. */
+  tries: 'kronlens_tries',
   /** Task id -> DeadLetter. */
   dead: 'kronlens_dead',
   /** Worker name -> WorkerEntry; entries expire. */

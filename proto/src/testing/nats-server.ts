@@ -61,6 +61,11 @@ export class TestNatsServer {
     return `nats://127.0.0.1:${this.port}`;
   }
 
+  /** Its process, while it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   /** Starts it on the disk that it left. */
   async restart(): Promise<void> {
     const config = this.#config === undefined ? [] : ['-c', this.#config];

@@ -22,14 +22,16 @@ import {
   TaskEventSchema,
 } from '@kronlens/proto/nats';
 import type { Executor } from '../execute.js';
-import { Attempts, DeadlyTaskError } from './attempts.js';
 import type { Delivery } from './delivery.js';
+import { DeadlyTaskError, LostWorkers, MOST_LOST } from './lost-workers.js';
+import { Notes } from './notes.js';
 import { OtherStoreError, OtherVersionError } from './refused-task.js';
 import { taskWords } from './task-words.js';
+import { Tries } from './tries.js';
+import type { Turns } from './turns.js';
 
-/** Deliveries after which a task whose errors may pass is given up. */
-const MOST_TRIES = 5;
-const RETRY_DELAYS_MS = [500, 1000, 2000, 5000];
+/** A task that gets no turn for so long is left to other workers. */
+const MOST_WAIT_MS = 1000;
 
 export interface HandlerOptions {
   readonly link: NatsLink;
@@ -40,11 +42,20 @@ export interface HandlerOptions {
   readonly worker: string;
   readonly codeVersion: string;
   readonly ackWaitMs: number;
+  readonly turns: Turns;
   /** Told of what people should know. */
   readonly log: (line: string) => void;
 }
 
-/** The worker stops before the task is done: another one has to take it. */
+/** Who is told how a task gets on. */
+export interface TaskWatcher {
+  /** It is computed from now on. */
+  begun(run: string): void;
+  /** @param ms from then until nothing remained but to store the result */
+  computed(ms: number): void;
+}
+
+/** This worker does not do the task after all: another one has to take it. */
 export class HandedBackError extends CancelledError {
   constructor() {
     super('the task');
@@ -61,42 +72,48 @@ export class RunCancelledError extends CancelledError {
 /** Handles deliveries for one worker. */
 export class TaskHandler {
   readonly #options: HandlerOptions;
-  readonly #attempts: Attempts;
+  readonly #notes: Notes;
+  readonly #lost: LostWorkers;
+  readonly #tries: Tries;
   readonly #dead: Records<typeof DeadLetterSchema>;
 
   constructor(options: HandlerOptions) {
+    const { link, worker } = options;
     this.#options = options;
-    this.#attempts = new Attempts(options.link, options.worker);
-    this.#dead = new Records(options.link, BUCKETS.dead, DeadLetterSchema);
+    this.#notes = new Notes(link, worker);
+    this.#lost = new LostWorkers(link, worker);
+    this.#tries = new Tries(link);
+    this.#dead = new Records(link, BUCKETS.dead, DeadLetterSchema);
   }
 
   /**
    * Works on a task until the message is settled.
-   * @param started is told of the run when the work begins
    * @param signal aborts with HandedBackError or RunCancelledError
    * @throws the link's errors; the message then comes again
    */
-  async handle(
-    delivery: Delivery,
-    started: (run: string) => void,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { taskId } = delivery;
+  async handle(delivery: Delivery, watcher: TaskWatcher, signal: AbortSignal): Promise<void> {
     const heartbeat = setInterval(() => delivery.working(), this.#options.ackWaitMs / 3);
     let run = '';
     try {
       const dispatch = decodeDispatch(delivery.bytes);
       run = dispatch.run;
-      const task = await this.#acceptable(dispatch, taskId);
-      await this.#attempts.begin(taskId, taskWords(task, taskId));
-      started(run);
-      const result = await this.#options.executor.execute(task, signal);
-      await this.#finish(delivery, run, result);
+      const task = await this.#acceptable(dispatch, delivery.taskId);
+      const result =
+        (await this.#recorded(delivery)) ??
+        (await this.#execute(delivery, task, run, watcher, signal));
+      this.#announce(run, delivery.taskId, { case: 'done', value: result });
+      delivery.done();
     } catch (error) {
       await this.#fail(delivery, run, signal.aborted ? signal.reason : error);
     } finally {
       clearInterval(heartbeat);
+      this.#notes.forget(delivery.message);
     }
+  }
+
+  /** Takes back what the worker has noted on the server. Call it when nothing is in hand. */
+  async end(): Promise<void> {
+    await this.#notes.end();
   }
 
   /** @throws OtherStoreError, OtherVersionError, MalformedMessageError */
@@ -109,28 +126,55 @@ export class TaskHandler {
     return task;
   }
 
-  async #finish(delivery: Delivery, run: string, result: TaskResult): Promise<void> {
-    this.#announce(run, delivery.taskId, { case: 'done', value: result });
-    await this.#attempts.forget(delivery.taskId);
-    await delivery.done();
+  /** A message that comes again may be of a task that was done. New ones were looked up when they were queued. */
+  async #recorded({ deliveries, taskId }: Delivery): Promise<TaskResult | undefined> {
+    return deliveries > 1 ? await this.#options.store.getResult(taskId) : undefined;
+  }
+
+  /** @throws DeadlyTaskError, HandedBackError; the task's error */
+  async #execute(
+    delivery: Delivery,
+    task: Task,
+    run: string,
+    watcher: TaskWatcher,
+    signal: AbortSignal,
+  ): Promise<TaskResult> {
+    const { executor, turns } = this.#options;
+    const { message, deliveries, taskId } = delivery;
+    const lost = deliveries > 1 ? await this.#lost.of(message) : [];
+    if (lost.length >= MOST_LOST) throw new DeadlyTaskError(taskWords(task, taskId), lost);
+    // A task under suspicion is noted only while it is computed, so that tasks that merely wait
+    // beside a deadly one are not taken for deadly too.
+    if (lost.length === 0) await this.#notes.add(message);
+    const turn = await turns.take(0, MOST_WAIT_MS, signal);
+    if (turn === undefined) throw new HandedBackError();
+    try {
+      if (lost.length > 0) await this.#notes.add(message);
+      watcher.begun(run);
+      const start = performance.now();
+      const onComputed = () => {
+        turn.release();
+        watcher.computed(performance.now() - start);
+      };
+      return await executor.execute(task, { signal, isNew: true, onComputed });
+    } finally {
+      turn.release();
+    }
   }
 
   async #fail(delivery: Delivery, run: string, error: unknown): Promise<void> {
-    const { taskId, deliveries } = delivery;
-    if (error instanceof RunCancelledError) {
-      await this.#attempts.forget(taskId);
-      await delivery.drop();
-    } else if (error instanceof HandedBackError) {
-      await this.#attempts.takeBack(taskId);
-      await delivery.handBack(0);
-    } else if (isRetryable(error) && deliveries < MOST_TRIES) {
-      const delayMs = RETRY_DELAYS_MS[deliveries - 1] ?? 5000;
-      this.#options.log(`task ${taskId.slice(0, 8)} will be tried again: ${messageOf(error)}`);
-      await this.#attempts.takeBack(taskId);
-      await delivery.handBack(delayMs);
-    } else {
-      await this.#giveUp(delivery, run, error);
-    }
+    if (error instanceof RunCancelledError) return await delivery.drop();
+    if (error instanceof HandedBackError) return await this.#handBack(delivery, 0);
+    const delayMs = isRetryable(error) ? await this.#tries.failed(delivery) : undefined;
+    if (delayMs === undefined) return await this.#giveUp(delivery, run, error);
+    const { log } = this.#options;
+    log(`task ${delivery.taskId.slice(0, 8)} will be tried again: ${messageOf(error)}`);
+    await this.#handBack(delivery, delayMs);
+  }
+
+  async #handBack(delivery: Delivery, delayMs: number): Promise<void> {
+    await this.#notes.takeBack(delivery.message);
+    await delivery.handBack(delayMs);
   }
 
   /** Nobody is to try this task again: its run has to fail, with the reason. */
@@ -140,11 +184,10 @@ export class TaskHandler {
     log(`task ${taskId.slice(0, 8)} is given up: ${messageOf(error)}`);
     const report = toErrorReport(error);
     report.details.worker = worker;
-    const attempts = error instanceof DeadlyTaskError ? [...error.attempts] : [];
-    const letter = create(DeadLetterSchema, { taskId, error: report, attempts });
+    const lostWorkers = error instanceof DeadlyTaskError ? [...error.workers] : [];
+    const letter = create(DeadLetterSchema, { taskId, error: report, lostWorkers });
     await this.#dead.put(taskId, letter);
     this.#announce(run, taskId, { case: 'dead', value: letter });
-    await this.#attempts.forget(taskId);
     await delivery.drop();
   }
 

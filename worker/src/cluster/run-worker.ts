@@ -1,12 +1,14 @@
 // A worker process: joins a cluster, takes tasks as it has room for them, leaves in good order.
 import { randomBytes } from 'node:crypto';
-import { hostname } from 'node:os';
+import { hostname, totalmem } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { KronlensError } from '@kronlens/proto';
 import {
   ClusterMissingError,
   cancelSubject,
   type LinkOptions,
   NatsLink,
+  NatsRefusedError,
   openStore,
   token,
   withEnvironment,
@@ -14,10 +16,13 @@ import {
 import { createExecutor } from '../execute.js';
 import type { LinearAlgebraChoice } from '../linalg/index.js';
 import type { Delivery } from './delivery.js';
-import { HandedBackError, RunCancelledError, TaskHandler } from './handle-task.js';
+import { HandedBackError, TaskHandler } from './handle-task.js';
+import { Pace } from './pace.js';
 import { Presence } from './presence.js';
 import { ProgressEvents } from './progress-events.js';
 import { TaskSource } from './task-source.js';
+import { TasksInHand } from './tasks-in-hand.js';
+import { Turns } from './turns.js';
 
 export interface WorkerOptions {
   readonly link: Omit<LinkOptions, 'name' | 'role'>;
@@ -40,38 +45,24 @@ export interface WorkerOptions {
 const RETRY_SET_UP_MS = 2000;
 /** Time to hand back tasks; a server that is away does not keep a worker any longer. */
 const HAND_BACK_MS = 3000;
+/** Time to take back what it has written of itself. */
+const TIDY_MS = 2000;
+
+/** Waits for the work, but no longer than so. */
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  await Promise.race([work, sleep(ms, undefined, { ref: false })]);
+}
+
+/** The client has given the connection up. */
+class NatsClosedError extends KronlensError {
+  constructor(url: string) {
+    super('nats-closed', `the connection to the NATS server at ${url} is closed for good`);
+  }
+}
 
 /** Waits, shorter when the worker is to leave. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => {});
-}
-
-/** What the worker is working on. */
-class TasksUnderWay {
-  readonly #tasks = new Map<string, { run: string; readonly controller: AbortController }>();
-
-  get count(): number {
-    return this.#tasks.size;
-  }
-
-  begin(taskId: string, controller: AbortController): void {
-    this.#tasks.set(taskId, { run: '', controller });
-  }
-
-  belongs(taskId: string, run: string): void {
-    const task = this.#tasks.get(taskId);
-    if (task !== undefined) task.run = run;
-  }
-
-  end(taskId: string): void {
-    this.#tasks.delete(taskId);
-  }
-
-  /** Calls off the tasks of a run whose name on the server is `runToken`. */
-  cancel(runToken: string): void {
-    for (const { run, controller } of this.#tasks.values())
-      if (token(run) === runToken) controller.abort(new RunCancelledError(run));
-  }
 }
 
 class Worker {
@@ -79,30 +70,49 @@ class Worker {
   readonly #link: NatsLink;
   readonly #source: TaskSource;
   readonly #name: string;
-  readonly #underWay = new TasksUnderWay();
-  readonly #progress: ProgressEvents;
+  readonly #pace: Pace;
 
   constructor(options: WorkerOptions, link: NatsLink, name: string) {
     this.#options = options;
     this.#link = link;
     this.#name = name;
     this.#source = new TaskSource(link, options.codeVersion);
-    this.#progress = new ProgressEvents(link, name);
+    this.#pace = new Pace(options.concurrency);
   }
 
   async run(): Promise<void> {
-    const { store: storeName, concurrency, device, linalg, codeVersion, log } = this.#options;
+    const { store: storeName, concurrency, device, linalg, codeVersion, log, stop } = this.#options;
     const ackWaitMs = await this.#untilSetUp();
     if (ackWaitMs === undefined) return;
     const store = openStore(this.#link, storeName);
+    const progress = new ProgressEvents(this.#link, this.#name);
     const executor = await createExecutor({
       store,
       parallelism: concurrency,
       device,
       linalg,
-      onProgress: this.#progress.report,
+      onProgress: progress.report,
     });
     for (const warning of executor.warnings) log(`warning: ${warning}`);
+    const handler = new TaskHandler({
+      link: this.#link,
+      store,
+      storeName,
+      executor,
+      worker: this.#name,
+      codeVersion,
+      ackWaitMs,
+      turns: new Turns(concurrency, totalmem()),
+      log,
+    });
+    const changes = new Changes();
+    const inHand = new TasksInHand({
+      handler,
+      pace: this.#pace,
+      progress,
+      stop,
+      settled: (error) => changes.note(error),
+    });
     const { hardware } = executor;
     const facts = {
       name: this.#name,
@@ -112,26 +122,18 @@ class Worker {
       store: storeName,
       hardware,
     };
-    const presence = new Presence(this.#link, facts, () => this.#underWay.count);
-    const handler = new TaskHandler({
-      link: this.#link,
-      store,
-      storeName,
-      executor,
-      worker: this.#name,
-      codeVersion,
-      ackWaitMs,
-      log,
-    });
+    const presence = new Presence(this.#link, facts, () => inHand.computing);
     const cancellations = this.#link.connection.subscribe(cancelSubject('*'), {
-      callback: (_, { subject }) => this.#underWay.cancel(subject.split('.')[2] ?? ''),
+      callback: (_, { subject }) => inHand.cancel(subject.split('.')[2] ?? ''),
     });
     log(`worker ${this.#name} takes ${concurrency} tasks at a time from ${this.#link.url}`);
     try {
-      await Promise.all(Array.from({ length: concurrency }, () => this.#slot(handler)));
+      await this.#takeTasks(inHand, changes);
+      await inHand.settled();
     } finally {
       cancellations.unsubscribe();
-      await presence.end();
+      // Entries that stay because the server is away expire.
+      await atMost(TIDY_MS, Promise.all([handler.end(), presence.end()]));
       await executor.close();
     }
   }
@@ -154,46 +156,59 @@ class Worker {
     return undefined;
   }
 
-  /** Takes tasks one after the other until the worker is to leave. */
-  async #slot(handler: TaskHandler): Promise<void> {
-    const { drain, stop, log } = this.#options;
-    while (!drain.aborted && !stop.aborted) {
-      try {
-        const delivery = await this.#source.next();
-        if (delivery === undefined) continue;
-        if (drain.aborted) await delivery.handBack(0);
-        else await this.#work(handler, delivery);
-      } catch (error) {
-        if (drain.aborted) break;
-        if (this.#link.connection.isClosed()) throw error;
-        if (error instanceof ClusterMissingError) await this.#untilSetUp();
-        else log(`a task could not be settled and will come again: ${messageOf(error)}`);
-        await pause(1000, drain);
-      }
+  /** Takes tasks as there is room for them, until the worker is to leave. */
+  async #takeTasks(inHand: TasksInHand, changes: Changes): Promise<void> {
+    const { drain, log } = this.#options;
+    const sink = {
+      take: (delivery: Delivery) => {
+        if (!drain.aborted) return inHand.add(delivery);
+        delivery.handBack(0).catch(() => {});
+      },
+      ready: () => changes.note(),
+      failed: (error: unknown) => changes.note(error),
+    };
+    const leave = () => changes.note();
+    drain.addEventListener('abort', leave, { once: true });
+    void this.#link.connection.closed().then(leave);
+    while (!drain.aborted) {
+      if (this.#link.connection.isClosed()) throw new NatsClosedError(this.#link.url);
+      const { capacity } = this.#pace;
+      const room = capacity - inHand.count - this.#source.expected;
+      // Many small requests would cost more than they bring.
+      if (room >= Math.max(1, capacity / 8)) this.#source.request(room, sink);
+      const error = await changes.next();
+      if (error === undefined || drain.aborted) continue;
+      if (error instanceof ClusterMissingError) await this.#untilSetUp();
+      else if (error instanceof NatsRefusedError) throw error;
+      else log(`a task could not be settled and will come again: ${messageOf(error)}`);
+      await pause(1000, drain);
     }
+    await this.#source.close();
+  }
+}
+
+/** Tells a loop that something happened, however often, and the first error of it. */
+class Changes {
+  #error: unknown;
+  #isNew = false;
+  #wake: () => void = () => {};
+
+  note(error?: unknown): void {
+    this.#isNew = true;
+    this.#error ??= error;
+    this.#wake();
   }
 
-  async #work(handler: TaskHandler, delivery: Delivery): Promise<void> {
-    const { taskId } = delivery;
-    const controller = new AbortController();
-    const handBack = () => controller.abort(new HandedBackError());
-    this.#options.stop.addEventListener('abort', handBack, { once: true });
-    if (this.#options.stop.aborted) handBack();
-    this.#underWay.begin(taskId, controller);
-    try {
-      await handler.handle(
-        delivery,
-        (run) => {
-          this.#underWay.belongs(taskId, run);
-          this.#progress.begin(taskId, run);
-        },
-        controller.signal,
-      );
-    } finally {
-      this.#options.stop.removeEventListener('abort', handBack);
-      this.#underWay.end(taskId);
-      this.#progress.end(taskId);
+  async next(): Promise<unknown> {
+    if (!this.#isNew) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
+    const error = this.#error;
+    this.#isNew = false;
+    this.#error = undefined;
+    return error;
   }
 }
 

@@ -1,25 +1,46 @@
-// Takes tasks from the work queue, one at a time for each slot that is free.
+// Takes tasks from the work queue: pull requests of as many tasks as there is room for.
 import {
   ClusterMissingError,
   type NatsLink,
   TASK_STREAM,
   taskConsumer,
 } from '@kronlens/proto/nats';
-import { type Msg, nanos } from '@nats-io/transport-node';
+import { type Msg, nanos, type Subscription } from '@nats-io/transport-node';
 import { Delivery } from './delivery.js';
 
-/** How long the server lets a request for a task wait. */
+/** How long the server lets a request for tasks wait. */
 const WAIT_MS = 2000;
-const CONSUMER_DELETED = /consumer deleted|consumer not found|no responders/i;
+/** After so much longer an answer will not come any more. */
+const GRACE_MS = 3000;
+const GONE = /consumer deleted|consumer not found|no responders/i;
+const NO_RESPONDERS = 503;
+
+/** Who is told of what comes. */
+export interface TaskSink {
+  take(delivery: Delivery): void;
+  /** A request is over; there may be room for another. */
+  ready(): void;
+  /** The queue is not there (any more), or we may not ask. */
+  failed(error: unknown): void;
+}
 
 /** The queue of one code version. */
 export class TaskSource {
   readonly #link: NatsLink;
   readonly #consumer: string;
+  readonly #requests = new Set<PullRequest>();
 
   constructor(link: NatsLink, codeVersion: string) {
     this.#link = link;
     this.#consumer = taskConsumer('cpu', codeVersion);
+    void this.#watch();
+  }
+
+  /** The server forgets requests when the connection breaks; what is sent until it is back gets lost. */
+  async #watch(): Promise<void> {
+    for await (const { type } of this.#link.connection.status())
+      if (type === 'disconnect' || type === 'reconnect')
+        for (const request of this.#requests) request.end();
   }
 
   /**
@@ -33,32 +54,85 @@ export class TaskSource {
     return Math.max(100, (config.ack_wait ?? 0) / 1e6);
   }
 
-  /**
-   * The next task; undefined when none came for some seconds.
-   * @throws ClusterMissingError when the queue is gone
-   */
-  async next(): Promise<Delivery | undefined> {
-    const subject = `$JS.API.CONSUMER.MSG.NEXT.${TASK_STREAM}.${this.#consumer}`;
-    const request = JSON.stringify({ batch: 1, expires: nanos(WAIT_MS) });
-    // The server answers when the time is over; nobody is there when it has no such consumer. A task
-    // comes under its own subject, which the shared inbox of requests could not attribute: no mux.
-    const message = await this.#link.call('taking a task', () =>
-      this.#link.connection
-        .request(subject, request, { timeout: WAIT_MS + 10_000, noMux: true })
-        .catch((error: unknown) => {
-          if (error instanceof Error && CONSUMER_DELETED.test(error.message)) return undefined;
-          throw error;
-        }),
-    );
-    if (message === undefined) throw new ClusterMissingError(this.#link.url);
-    return this.#deliveryOf(message);
+  /** Tasks that were asked for and may still come. */
+  get expected(): number {
+    let sum = 0;
+    for (const { left } of this.#requests) sum += left;
+    return sum;
   }
 
-  #deliveryOf(message: Msg): Delivery | undefined {
+  /** Asks for up to `count` tasks; they come within some seconds, or not. */
+  request(count: number, sink: TaskSink): void {
+    const request = new PullRequest(this.#link, this.#consumer, count, {
+      message: (message) => sink.take(new Delivery(this.#link, message)),
+      end: (error) => {
+        this.#requests.delete(request);
+        if (error !== undefined) sink.failed(error);
+        sink.ready();
+      },
+    });
+    this.#requests.add(request);
+  }
+
+  /** Takes all requests back. Resolves when what the server has sent already has come. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#requests].map((request) => request.takeBack()));
+  }
+}
+
+interface Listener {
+  message(message: Msg): void;
+  end(error?: unknown): void;
+}
+
+/** One pull request: its tasks come to an inbox of its own, under their own subjects. */
+class PullRequest {
+  /** Tasks that may still come. */
+  left: number;
+  readonly #subscription: Subscription;
+  readonly #timer: NodeJS.Timeout;
+  readonly #listener: Listener;
+  readonly #url: string;
+  #isOver = false;
+
+  constructor(link: NatsLink, consumer: string, count: number, listener: Listener) {
+    this.left = count;
+    this.#listener = listener;
+    this.#url = link.url;
+    const { connection } = link;
+    const reply = link.newInbox();
+    this.#subscription = connection.subscribe(reply, {
+      callback: (error, message) => (error === null ? this.#hear(message) : this.end(error)),
+    });
+    this.#timer = setTimeout(() => this.end(), WAIT_MS + GRACE_MS);
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${TASK_STREAM}.${consumer}`;
+    const body = JSON.stringify({ batch: count, expires: nanos(WAIT_MS) });
+    connection.publish(subject, body, { reply });
+  }
+
+  #hear(message: Msg): void {
     const code = message.headers?.code ?? 0;
-    if (code === 0) return new Delivery(this.#link, message);
-    if (CONSUMER_DELETED.test(message.headers?.description ?? ''))
-      throw new ClusterMissingError(this.#link.url);
-    return undefined;
+    if (code === 0) {
+      this.left -= 1;
+      this.#listener.message(message);
+      if (this.left === 0) this.end();
+    } else if (code === NO_RESPONDERS || GONE.test(message.headers?.description ?? '')) {
+      this.end(new ClusterMissingError(this.#url));
+    } else {
+      this.end();
+    }
+  }
+
+  end(error?: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#subscription.unsubscribe();
+    this.#listener.end(error);
+  }
+
+  async takeBack(): Promise<void> {
+    await this.#subscription.drain().catch(() => {});
+    this.end();
   }
 }

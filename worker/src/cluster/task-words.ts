@@ -20,6 +20,8 @@ function words(kind: Task['kind']): string {
       return `the curvature of layer '${kind.value.layer}'`;
     case 'structure':
       return `the structure of layer '${kind.value.layer}'`;
+    case 'empty':
+      return 'an empty task';
     default:
       return 'a task';
   }

@@ -202,7 +202,7 @@ test('cancelling ends the task, and the thread goes on with others', async () =>
   await Workbench.use({ linalg: 'auto', onProgress }, async (bench) => {
     const endless = { top: 6, tolerance: 0, mostProducts: 10n ** 9n };
     const task = await curvatureTask(bench, {}, endless);
-    const running = bench.executor.execute(asTask(task), controller.signal);
+    const running = bench.executor.execute(asTask(task), { signal: controller.signal });
     await assert.rejects(running, CancelledError);
     assertEigenpairs(await curvatureOf(bench, await curvatureTask(bench)), 6);
   });

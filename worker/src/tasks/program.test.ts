@@ -267,7 +267,7 @@ test('the hashing of a large file is called off', () =>
     const value = create(DescribeDataTaskSchema, { paths: [path] });
     const controller = new AbortController();
     const task = taskOf({ case: 'describeData', value });
-    const described = bench.executor.execute(task, controller.signal);
+    const described = bench.executor.execute(task, { signal: controller.signal });
     setTimeout(() => controller.abort(), 20);
     await assert.rejects(described, new CancelledError('the reading of the data'));
     // A task that waits for the file to be hashed is called off as well.

@@ -160,7 +160,7 @@ export class Workbench {
   }
 
   async run(task: ProgramTask, signal?: AbortSignal): Promise<TaskResult> {
-    return await this.executor.execute(taskOf({ case: 'program', value: task }), signal);
+    return await this.executor.execute(taskOf({ case: 'program', value: task }), { signal });
   }
 
   /** The bytes of a result's only artifact. */

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kronlens/v1/cluster.proto.
  */
 export const file_kronlens_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("Chlrcm9ubGVucy92MS9jbHVzdGVyLnByb3RvEgtrcm9ubGVucy52MSJeCghEaXNwYXRjaBILCgNydW4YASABKAkSDQoFc3RvcmUYAiABKAkSHwoEdGFzaxgDIAEoCzIRLmtyb25sZW5zLnYxLlRhc2sSFQoNdGFza19hcnRpZmFjdBgEIAEoCSKxAQoJVGFza0V2ZW50Eg8KB3Rhc2tfaWQYASABKAkSDgoGd29ya2VyGAIgASgJEicKBGRvbmUYAyABKAsyFy5rcm9ubGVucy52MS5UYXNrUmVzdWx0SAASJwoEZGVhZBgEIAEoCzIXLmtyb25sZW5zLnYxLkRlYWRMZXR0ZXJIABIpCghwcm9ncmVzcxgFIAEoCzIVLmtyb25sZW5zLnYxLlByb2dyZXNzSABCBgoEd2hhdCItCgdBdHRlbXB0Eg4KBndvcmtlchgBIAEoCRISCgpzdGFydGVkX21zGAIgASgEIjUKC0F0dGVtcHRMaXN0EiYKCGF0dGVtcHRzGAEgAygLMhQua3JvbmxlbnMudjEuQXR0ZW1wdCJuCgpEZWFkTGV0dGVyEg8KB3Rhc2tfaWQYASABKAkSJwoFZXJyb3IYAiABKAsyGC5rcm9ubGVucy52MS5FcnJvclJlcG9ydBImCghhdHRlbXB0cxgDIAMoCzIULmtyb25sZW5zLnYxLkF0dGVtcHQijwIKC1dvcmtlckVudHJ5EgwKBG5hbWUYASABKAkSDAoEaG9zdBgCIAEoCRILCgNwaWQYAyABKA0SFAoMY29kZV92ZXJzaW9uGAQgASgJEg4KBmRldmljZRgFIAEoCRITCgtjb25jdXJyZW5jeRgGIAEoDRIUCgxtZW1vcnlfYnl0ZXMYByABKAQSDQoFc3RvcmUYCCABKAkSDAoEYnVzeRgJIAEoDRI4CghoYXJkd2FyZRgKIAMoCzImLmtyb25sZW5zLnYxLldvcmtlckVudHJ5LkhhcmR3YXJlRW50cnkaLwoNSGFyZHdhcmVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIjkKDEFydGlmYWN0SGVhZBITCgtieXRlX2xlbmd0aBgBIAEoBBIUCgxjaHVua19sZW5ndGgYAiABKA1iBnByb3RvMw", [file_kronlens_v1_task]);
+  fileDesc("Chlrcm9ubGVucy92MS9jbHVzdGVyLnByb3RvEgtrcm9ubGVucy52MSJeCghEaXNwYXRjaBILCgNydW4YASABKAkSDQoFc3RvcmUYAiABKAkSHwoEdGFzaxgDIAEoCzIRLmtyb25sZW5zLnYxLlRhc2sSFQoNdGFza19hcnRpZmFjdBgEIAEoCSKxAQoJVGFza0V2ZW50Eg8KB3Rhc2tfaWQYASABKAkSDgoGd29ya2VyGAIgASgJEicKBGRvbmUYAyABKAsyFy5rcm9ubGVucy52MS5UYXNrUmVzdWx0SAASJwoEZGVhZBgEIAEoCzIXLmtyb25sZW5zLnYxLkRlYWRMZXR0ZXJIABIpCghwcm9ncmVzcxgFIAEoCzIVLmtyb25sZW5zLnYxLlByb2dyZXNzSABCBgoEd2hhdCIvCgtXb3JrZXJOb3RlcxIOCgZ3b3JrZXIYASABKAkSEAoIbWVzc2FnZXMYAiADKAQiLAoJVGFza1RyaWVzEg8KB21lc3NhZ2UYASABKAQSDgoGZmFpbGVkGAIgASgNIlwKCkRlYWRMZXR0ZXISDwoHdGFza19pZBgBIAEoCRInCgVlcnJvchgCIAEoCzIYLmtyb25sZW5zLnYxLkVycm9yUmVwb3J0EhQKDGxvc3Rfd29ya2VycxgDIAMoCSKPAgoLV29ya2VyRW50cnkSDAoEbmFtZRgBIAEoCRIMCgRob3N0GAIgASgJEgsKA3BpZBgDIAEoDRIUCgxjb2RlX3ZlcnNpb24YBCABKAkSDgoGZGV2aWNlGAUgASgJEhMKC2NvbmN1cnJlbmN5GAYgASgNEhQKDG1lbW9yeV9ieXRlcxgHIAEoBBINCgVzdG9yZRgIIAEoCRIMCgRidXN5GAkgASgNEjgKCGhhcmR3YXJlGAogAygLMiYua3JvbmxlbnMudjEuV29ya2VyRW50cnkuSGFyZHdhcmVFbnRyeRovCg1IYXJkd2FyZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOQoMQXJ0aWZhY3RIZWFkEhMKC2J5dGVfbGVuZ3RoGAEgASgEEhQKDGNodW5rX2xlbmd0aBgCIAEoDWIGcHJvdG8z", [file_kronlens_v1_task]);
 
 /**
  * A task in the work queue.
@@ -106,48 +106,57 @@ export const TaskEventSchema: GenMessage<TaskEvent> = /*@__PURE__*/
   messageDesc(file_kronlens_v1_cluster, 1);
 
 /**
- * A worker began to work on a task.
+ * The messages of the task stream that a worker has and has not settled. It outlives the worker.
  *
- * @generated from message kronlens.v1.Attempt
+ * @generated from message kronlens.v1.WorkerNotes
  */
-export type Attempt = Message<"kronlens.v1.Attempt"> & {
+export type WorkerNotes = Message<"kronlens.v1.WorkerNotes"> & {
   /**
+   * The worker's name.
+   *
    * @generated from field: string worker = 1;
    */
   worker: string;
 
   /**
-   * Milliseconds since 1970.
+   * Sequence numbers in the stream, ascending.
    *
-   * @generated from field: uint64 started_ms = 2;
+   * @generated from field: repeated uint64 messages = 2;
    */
-  startedMs: bigint;
+  messages: bigint[];
 };
 
 /**
- * Describes the message kronlens.v1.Attempt.
- * Use `create(AttemptSchema)` to create a new message.
+ * Describes the message kronlens.v1.WorkerNotes.
+ * Use `create(WorkerNotesSchema)` to create a new message.
  */
-export const AttemptSchema: GenMessage<Attempt> = /*@__PURE__*/
+export const WorkerNotesSchema: GenMessage<WorkerNotes> = /*@__PURE__*/
   messageDesc(file_kronlens_v1_cluster, 2);
 
 /**
- * The attempts at a task that came to no end, as far as is known.
+ * How often a task ended in an error that may pass.
  *
- * @generated from message kronlens.v1.AttemptList
+ * @generated from message kronlens.v1.TaskTries
  */
-export type AttemptList = Message<"kronlens.v1.AttemptList"> & {
+export type TaskTries = Message<"kronlens.v1.TaskTries"> & {
   /**
-   * @generated from field: repeated kronlens.v1.Attempt attempts = 1;
+   * Sequence number of its message: a task that is queued anew starts anew.
+   *
+   * @generated from field: uint64 message = 1;
    */
-  attempts: Attempt[];
+  message: bigint;
+
+  /**
+   * @generated from field: uint32 failed = 2;
+   */
+  failed: number;
 };
 
 /**
- * Describes the message kronlens.v1.AttemptList.
- * Use `create(AttemptListSchema)` to create a new message.
+ * Describes the message kronlens.v1.TaskTries.
+ * Use `create(TaskTriesSchema)` to create a new message.
  */
-export const AttemptListSchema: GenMessage<AttemptList> = /*@__PURE__*/
+export const TaskTriesSchema: GenMessage<TaskTries> = /*@__PURE__*/
   messageDesc(file_kronlens_v1_cluster, 3);
 
 /**
@@ -167,9 +176,11 @@ export type DeadLetter = Message<"kronlens.v1.DeadLetter"> & {
   error?: ErrorReport | undefined;
 
   /**
-   * @generated from field: repeated kronlens.v1.Attempt attempts = 3;
+   * Names of workers that were lost while they worked on it.
+   *
+   * @generated from field: repeated string lost_workers = 3;
    */
-  attempts: Attempt[];
+  lostWorkers: string[];
 };
 
 /**
