@@ -9,6 +9,8 @@ export {
   type MatrixFile,
 } from './arrow/matrix-file.js';
 export {
+  DENSITY,
+  type DensityRow,
   decodeTable,
   encodeTable,
   LAYERS,

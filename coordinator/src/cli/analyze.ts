@@ -41,7 +41,7 @@ import type { Terminal } from './terminal.js';
 
 /** The options as commander parses them. */
 interface Parsed
-  extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcSamples'>,
+  extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcSamples' | 'probes'>,
     ClusterParsed {
   readonly data: string;
   readonly labels?: string;
@@ -49,6 +49,7 @@ interface Parsed
   readonly measure: AnalysisOptions['measures'];
   readonly memory: number;
   readonly mcSamples?: number;
+  readonly probes?: number;
   readonly shard?: number;
   readonly parallel: number;
   readonly nats?: string;
@@ -62,6 +63,7 @@ const DEFAULT_MEMORY = 4 * 2 ** 30;
 const DEFAULT_TOP = 50;
 const DEFAULT_DENSE = 1024;
 const DEFAULT_TOLERANCE = 1e-6;
+const DEFAULT_PROBES = 8;
 
 const EXAMPLES = `
 Data files: .npz (arrays x and y, or named like the model's inputs, and y), .npy, Arrow IPC files,
@@ -82,6 +84,10 @@ ${CLUSTER_HELP}`;
 function analysisOptions(parsed: Parsed): AnalysisOptions {
   if (parsed.mcSamples !== undefined && parsed.outputHessian !== 'mc')
     throw new UsageError('--mc-samples needs --output-hessian mc');
+  if (parsed.probes !== undefined && parsed.density === undefined)
+    throw new UsageError('--probes needs --density');
+  if (parsed.density !== undefined && !parsed.measure.includes('curvature'))
+    throw new UsageError('--density is of the exact blocks; add curvature to --measure');
   return {
     loss: parsed.loss,
     layers: parsed.layers,
@@ -95,6 +101,8 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     curvature: parsed.curvature,
     sharing: parsed.sharing,
     bias: parsed.bias,
+    density: parsed.density,
+    probes: parsed.probes ?? DEFAULT_PROBES,
     ekfac: parsed.ekfac === true,
     samples: parsed.samples,
     seed: parsed.seed,
@@ -253,6 +261,16 @@ export function analyzeCommand(terminal: Terminal): Command {
       'joint appends a 1 to the input of layers with a bias',
       choice(BIASES),
       'separate' as const,
+    )
+    .option(
+      '--density <steps>',
+      'also find the spectral density of the exact blocks, by so many Lanczos steps',
+      positiveInteger,
+    )
+    .option(
+      '--probes <n>',
+      `random vectors that each density starts from (default: ${DEFAULT_PROBES})`,
+      positiveInteger,
     )
     .option('--ekfac', "also find the exact block's diagonal in the Kronecker eigenbasis")
     .option('--samples <n>', 'the first n samples only', positiveInteger)

@@ -269,6 +269,8 @@ describe('bad input', { concurrency: 2 }, () => {
       [['--output-hessian', 'mc', '--curvature', 'fisher-empirical'], /give one of the two/],
       [['--curvature', 'hessian'], /'hessian' is not available yet/],
       [['--device', 'cuda'], /'cuda' is not available yet/],
+      [['--probes', '3'], /--probes needs --density/],
+      [['--density', '9', '--measure', 'eigen'], /add curvature to --measure/],
       [['--seed', '-1'], /--seed/],
       [['--nonsense'], /unknown option '--nonsense'/],
       [['--resume', 'more'], /too many arguments/],

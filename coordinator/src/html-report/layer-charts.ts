@@ -2,6 +2,7 @@
 import { formatNumber } from '../report/number-format.js';
 import { numericalRank, type Spectrum } from '../results/index.js';
 import { type Chart, figure, type Series } from './chart.js';
+import { densityCharts } from './density-chart.js';
 import type { LayerData, MeasureCurve } from './layer-data.js';
 import type { Markup } from './markup.js';
 import { measureWords } from './measure-words.js';
@@ -159,6 +160,7 @@ export function layerCharts(data: LayerData, outliers: number | undefined): read
   const charts = [
     scree(data, outliers),
     spectrum(data, outliers),
+    ...densityCharts(data),
     ...data.curves.map((curve) => measured(curve, data, outliers)),
   ];
   return charts.flatMap((chart) => figure(chart) ?? []);

@@ -1,5 +1,5 @@
 // What a run's files say of one layer, ready to be drawn.
-import type { LayerRow } from '@kronlens/proto';
+import type { DensityRow, LayerRow } from '@kronlens/proto';
 import { type AnalysisResults, layerSpectra, type Spectrum } from '../results/index.js';
 
 /** A measure of structure.arrow that has a value for every k. */
@@ -16,9 +16,16 @@ export interface LayerData {
   readonly scalars: ReadonlyMap<string, number>;
   /** Measures over k, in the order of the file. */
   readonly curves: readonly MeasureCurve[];
+  /** The spectral density of the exact block; empty where it was not asked for. */
+  readonly density: readonly DensityRow[];
 }
 
-export function layerData({ layers, spectra, structure }: AnalysisResults): readonly LayerData[] {
+export function layerData({
+  layers,
+  spectra,
+  structure,
+  density,
+}: AnalysisResults): readonly LayerData[] {
   return layers.map((row) => {
     const scalars = new Map<string, number>();
     const curves = new Map<string, { x: number; y: number }[]>();
@@ -35,6 +42,7 @@ export function layerData({ layers, spectra, structure }: AnalysisResults): read
         measure,
         points: points.sort((a, b) => a.x - b.x),
       })),
+      density: density.filter(({ layer }) => layer === row.layer),
     };
   });
 }

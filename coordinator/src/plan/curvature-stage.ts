@@ -12,6 +12,7 @@ import {
   TaskSchema,
 } from '@kronlens/proto';
 import type { Layer } from '../layers/index.js';
+import type { QuadratureMasses } from '../merge/density-rows.js';
 import type { Estimate } from '../merge/estimate.js';
 import { factorName } from '../merge/layer-factors.js';
 import {
@@ -45,6 +46,8 @@ export interface CurvatureStage {
   readonly top: number;
   /** Of lambda_1, what a residual may be. */
   readonly tolerance: number;
+  /** Spectral densities; undefined: none. */
+  readonly density: { readonly steps: number; readonly probes: number } | undefined;
 }
 
 /** What is known of an exact block from its products with vectors. */
@@ -63,6 +66,7 @@ export interface TopEigenpairs {
   /** ||H||_F^2 and ||H - K||_F^2. */
   readonly frobenius: Estimate | undefined;
   readonly differenceFrobenius: Estimate | undefined;
+  readonly density: QuadratureMasses | undefined;
 }
 
 /** Random vectors of the Frobenius norms, beside the eigenvectors that are known. */
@@ -97,6 +101,8 @@ async function curvatureTask(
     top,
     tolerance: stage.tolerance,
     probes: PROBES,
+    densitySteps: stage.density?.steps ?? 0,
+    densityProbes: stage.density?.probes ?? 0,
     mostProducts: BigInt(mostProducts(top)),
     memoryBytes: BigInt(Math.floor(stage.run.memoryBytes)),
     kronecker: Array.from({ length: layer.groups }, (_, group) =>
@@ -110,7 +116,11 @@ async function curvatureTask(
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'curvature', value } });
 }
 
-async function readTopEigenpairs(engine: Engine, result: TaskResult): Promise<TopEigenpairs> {
+async function readTopEigenpairs(
+  engine: Engine,
+  stage: CurvatureStage,
+  result: TaskResult,
+): Promise<TopEigenpairs> {
   const id = artifactOf(result, 'curvature');
   const bundle = decodeBundle(await engine.store.get(id));
   const values = (name: string): Float64Array => {
@@ -133,6 +143,11 @@ async function readTopEigenpairs(engine: Engine, result: TaskResult): Promise<To
     differenceNorm: bundle.get('difference_norm')?.values[0],
     frobenius: estimate('frobenius'),
     differenceFrobenius: estimate('difference_frobenius'),
+    density: stage.density && {
+      nodes: values('density_nodes'),
+      weights: values('density_weights'),
+      probes: stage.density.probes,
+    },
   };
 }
 
@@ -154,7 +169,7 @@ export async function runCurvatureStage(
     {
       jobs: [...jobs].sort((a, b) => b.layer.params - a.layer.params),
       task: (job) => curvatureTask(engine, stage, job),
-      handle: async (job, result) => handle(job, await readTopEigenpairs(engine, result)),
+      handle: async (job, result) => handle(job, await readTopEigenpairs(engine, stage, result)),
     },
     progress,
     seen,

@@ -1,4 +1,5 @@
 // A layer on its way from sums to files: what is known of it so far, and where its bundles are.
+import { type DensityMass, quadratureMasses } from '../merge/density-rows.js';
 import { rootOfQuotient } from '../merge/estimate.js';
 import type { LayerFiles } from '../merge/factor-files.js';
 import { factorName } from '../merge/layer-factors.js';
@@ -14,6 +15,8 @@ export interface LayerWork {
   factors?: string;
   readonly eigenpairs: Map<string, string>;
   exact?: string;
+  /** The spectral density of the exact block. */
+  density?: readonly DensityMass[];
 }
 
 /** The exact block's name in spectra.arrow and in file names. */
@@ -27,6 +30,7 @@ export function takeTopEigenpairs(work: LayerWork, pairs: TopEigenpairs): void {
   const { bundle, differenceNorm, frobenius, differenceFrobenius } = pairs;
   work.exact = bundle;
   spectra.addExact(pairs);
+  if (pairs.density !== undefined) work.density = quadratureMasses(pairs.density);
   if (differenceNorm !== undefined) spectra.addDifferenceNorm(differenceNorm);
   if (frobenius !== undefined) spectra.addFrobeniusNorm(Math.sqrt(Math.max(0, frobenius.value)));
   const error = frobenius && differenceFrobenius && rootOfQuotient(differenceFrobenius, frobenius);

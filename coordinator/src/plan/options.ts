@@ -32,6 +32,10 @@ export interface AnalysisOptions {
   readonly curvature: (typeof CURVATURES)[number];
   readonly sharing: (typeof SHARINGS)[number];
   readonly bias: (typeof BIASES)[number];
+  /** Steps of the exact blocks' spectral densities; undefined: none are found. */
+  readonly density: number | undefined;
+  /** Random vectors that each density starts from. */
+  readonly probes: number;
   /** Whether the exact block's diagonal in the Kronecker eigenbasis is found too. */
   readonly ekfac: boolean;
   /** The first so many samples; undefined: all. */

@@ -1,6 +1,7 @@
 // From merged sums to files: factors of one layer at a time, then eigenpairs, then the tables.
 import { join } from 'node:path';
 import {
+  DENSITY,
   decodeBundle,
   encodeTable,
   LAYERS,
@@ -11,6 +12,7 @@ import {
   writeFileAtomic,
 } from '@kronlens/proto';
 import type { Layer } from '../layers/index.js';
+import { densityRows, exactMasses } from '../merge/density-rows.js';
 import {
   type LayerFiles,
   writeEigenvectors,
@@ -189,6 +191,7 @@ export class ResultWriter {
         case 'ggn': {
           work.exact = bundle;
           spectra.addExact({ values: pairs.values });
+          if (this.#options.density !== undefined) work.density = exactMasses(pairs.values);
           const count = Math.min(this.#options.top, pairs.values.length);
           const vectors = pairs.vectors.subarray(0, count * pairs.values.length);
           await writeExactEigenvectors(files, exactOperator(this.#options), count, vectors);
@@ -206,7 +209,7 @@ export class ResultWriter {
   /** Finds the top eigenpairs of the larger exact blocks, and writes their eigenvectors. */
   async writeCurvature(progress: StageProgress, seen: (result: TaskResult) => void): Promise<void> {
     const { model, data, factorOptions } = this.#run;
-    const { batch, memoryBytes, seed, top, tolerance } = this.#options;
+    const { batch, memoryBytes, seed, top, tolerance, density, probes } = this.#options;
     const stage = {
       model,
       options: factorOptions,
@@ -215,6 +218,7 @@ export class ResultWriter {
       seed,
       top,
       tolerance,
+      density: density === undefined ? undefined : { steps: density, probes },
     };
     await runCurvatureStage(
       this.#engine,
@@ -281,7 +285,7 @@ export class ResultWriter {
     });
   }
 
-  /** Writes layers.arrow, spectra.arrow and structure.arrow. */
+  /** Writes layers.arrow and what was measured of spectra.arrow, structure.arrow, density.arrow. */
   async writeTables(): Promise<void> {
     const { layers } = this.#run;
     const write = (name: string, bytes: Uint8Array) =>
@@ -297,6 +301,13 @@ export class ResultWriter {
     if (this.#measures('structure') || this.#measures('curvature')) {
       const rows = spectra.flatMap((layer) => layer.structureRows());
       await write(STRUCTURE.name, encodeTable(STRUCTURE, rows));
+    }
+    if (this.#options.density !== undefined) {
+      const operator = exactOperator(this.#options);
+      const rows = layers.flatMap(({ name }) =>
+        densityRows(name, operator, this.#workOf(name).density ?? []),
+      );
+      await write(DENSITY.name, encodeTable(DENSITY, rows));
     }
   }
 

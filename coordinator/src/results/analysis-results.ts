@@ -1,6 +1,8 @@
 // A finished analysis as it lies on disk: its record, its layers and its tables.
 import { join } from 'node:path';
 import {
+  DENSITY,
+  type DensityRow,
   LAYERS,
   type LayerRow,
   SPECTRA,
@@ -47,6 +49,7 @@ export interface AnalysisResults {
   readonly layers: readonly LayerRow[];
   readonly spectra: readonly SpectrumRow[];
   readonly structure: readonly StructureRow[];
+  readonly density: readonly DensityRow[];
 }
 
 function analysisFacts(fields: JsonFields): AnalysisFacts {
@@ -96,5 +99,14 @@ export async function openAnalysis(folder: string, name: string): Promise<Analys
   for (const [measure, table, rows] of promised)
     if (rows === undefined && facts.measures.includes(measure))
       throw missingFile(join(folder, `${table}.arrow`), `the run measured ${measure}`);
-  return { folder, name, facts, layers, spectra: spectra ?? [], structure: structure ?? [] };
+  const density = await readTableIfThere(folder, DENSITY);
+  return {
+    folder,
+    name,
+    facts,
+    layers,
+    spectra: spectra ?? [],
+    structure: structure ?? [],
+    density: density ?? [],
+  };
 }

@@ -21,6 +21,8 @@ export const DEFAULTS: AnalysisOptions = {
   sharing: 'expand',
   bias: 'separate',
   ekfac: false,
+  density: undefined,
+  probes: 8,
   samples: undefined,
   seed: 0,
   batch: undefined,

@@ -81,6 +81,30 @@ export const SPECTRA: TableSchema<SpectrumRow> = {
   ]),
 };
 
+/**
+ * The density of an operator's eigenvalues as point masses: (1 / d) tr f(H) is about the sum of
+ * weight * f(eigenvalue) over the rows of a probe, averaged over probes.
+ */
+export type DensityRow = {
+  readonly layer: string;
+  readonly operator: string;
+  /** Random start vector of stochastic Lanczos quadrature, from 0; null: all eigenvalues, exactly. */
+  readonly probe: number | null;
+  readonly eigenvalue: number;
+  /** The rows of each probe add up to 1. */
+  readonly weight: number;
+};
+export const DENSITY: TableSchema<DensityRow> = {
+  name: 'density',
+  arrow: new Schema([
+    column('layer', text()),
+    column('operator', text()),
+    column('probe', integer(), true),
+    column('eigenvalue', real()),
+    column('weight', real()),
+  ]),
+};
+
 export type StructureRow = {
   readonly layer: string;
   readonly measure: string;

@@ -85,7 +85,12 @@ test('all eigenpairs of the block', () =>
 
 test('rows that do not fit the memory are captured anew: the same bytes', () =>
   Workbench.use({ linalg: 'auto' }, async (bench) => {
-    const asked = { kronecker: await storeKronecker(bench), probes: 6, densitySteps: 4 };
+    const asked = {
+      kronecker: await storeKronecker(bench),
+      probes: 6,
+      densityProbes: 6,
+      densitySteps: 4,
+    };
     const bytes = async (memoryBytes: bigint) => {
       const task = await curvatureTask(bench, {}, { ...asked, memoryBytes });
       return await bench.bytes(await bench.executor.execute(asTask(task)));
@@ -100,7 +105,12 @@ test('one task alone uses all threads: the same bytes', async () => {
   const seen: Uint8Array[] = [];
   for (const parallelism of [1, 2, 5]) {
     await Workbench.use({ linalg: 'auto', parallelism }, async (bench) => {
-      const asked = { kronecker: await storeKronecker(bench), probes: 3, densitySteps: 3 };
+      const asked = {
+        kronecker: await storeKronecker(bench),
+        probes: 3,
+        densityProbes: 3,
+        densitySteps: 3,
+      };
       const task = await curvatureTask(bench, { batch: 8 }, asked);
       seen.push(await bench.bytes(await bench.executor.execute(asTask(task))));
       const bad = await curvatureTask(bench, { data: 'bad', batch: 8 });
@@ -150,7 +160,7 @@ test('norms of the block and of its difference to the Kronecker product', () =>
 
 test('without a Kronecker side only the block is measured', () =>
   Workbench.use({ linalg: 'auto' }, async (bench) => {
-    const asked = { top: 0, probes: 12, densitySteps: 20 };
+    const asked = { top: 0, probes: 12, densityProbes: 12, densitySteps: 20 };
     const tensors = await curvatureOf(bench, await curvatureTask(bench, {}, asked));
     assert.deepEqual([...tensors.keys()], ['frobenius', 'density_nodes', 'density_weights']);
     const nodes = tensors.get('density_nodes') ?? new Float64Array(0);
@@ -180,7 +190,12 @@ test('results are recorded; progress names the layer, the measure and the residu
   const seen: Progress[] = [];
   const onProgress = (progress: Progress) => seen.push(progress);
   await Workbench.use({ linalg: 'auto', onProgress }, async (bench) => {
-    const asked = { kronecker: await storeKronecker(bench), probes: 4, densitySteps: 3 };
+    const asked = {
+      kronecker: await storeKronecker(bench),
+      probes: 4,
+      densityProbes: 4,
+      densitySteps: 3,
+    };
     const task = await curvatureTask(bench, {}, asked);
     const result = await bench.executor.execute(asTask(task));
     const reports = seen.length;

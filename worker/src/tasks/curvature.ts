@@ -172,22 +172,22 @@ class Measurement {
   }
 
   async run(): Promise<readonly BundleTensor[]> {
-    const { top, probes, densitySteps } = this.#task;
+    const { top, probes, densitySteps, densityProbes } = this.#task;
     const pairs = top > 0 ? await this.#eigenpairs() : undefined;
     return [
       ...(pairs === undefined ? [] : eigenTensors(pairs, this.#operator.dim)),
       ...(this.#kronecker === undefined ? [] : await this.#difference(this.#kronecker)),
       ...(probes > 0 ? await this.#frobenius(pairs) : []),
-      ...(probes > 0 && densitySteps > 0 ? await this.#density() : []),
+      ...(densityProbes > 0 && densitySteps > 0 ? await this.#density() : []),
     ];
   }
 
   /** @param products of the present measure */
   #report(products: number, what: string): void {
-    const { layer, top, mostProducts, kronecker, probes, densitySteps } = this.#task;
+    const { layer, top, mostProducts, kronecker, probes, densitySteps, densityProbes } = this.#task;
     const most = Number(mostProducts);
     const iterations = (top > 0 ? 1 : 0) + (kronecker.length > 0 ? 1 : 0);
-    const total = iterations * most + probes * (1 + densitySteps);
+    const total = iterations * most + probes + densityProbes * densitySteps;
     this.#onProgress(Math.min(total, this.#done + products), total, `'${layer}': ${what}`);
   }
 
@@ -265,9 +265,9 @@ class Measurement {
   }
 
   async #density(): Promise<readonly BundleTensor[]> {
-    const { probes, densitySteps, operator } = this.#task;
+    const { densityProbes, densitySteps, operator } = this.#task;
     const { nodes, weights } = await lanczosQuadrature(this.#operator, this.#linalg, {
-      probes,
+      probes: densityProbes,
       steps: densitySteps,
       seed: operator?.seed ?? 0n,
       block: this.#block,
