@@ -18,6 +18,7 @@ export {
   ClusterMissingError,
   isFull,
   isNotThere,
+  NatsCertificateError,
   NatsRefusedError,
   NatsUnfitError,
   NatsUnreachableError,

@@ -20,6 +20,18 @@ export class NatsRefusedError extends BadInputError {
   }
 }
 
+/** The server's certificate is not to be trusted. */
+export class NatsCertificateError extends BadInputError {
+  constructor(url: string, why: string, cause: unknown) {
+    super(
+      'nats-certificate',
+      `the certificate of the NATS server at ${url} is not trusted: ${why}; name its authority with --nats-ca, or check the address`,
+      {},
+      cause,
+    );
+  }
+}
+
 /** The server does not have what a coordinator sets up. */
 export class ClusterMissingError extends KronlensError {
   constructor(url: string, cause?: unknown) {
@@ -82,6 +94,22 @@ export function isRefused(error: unknown): boolean {
       /permissions violation|authorization violation/i.test(message)
     )
       return true;
+  return false;
+}
+
+const DISTRUSTED =
+  /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_CA)/;
+
+/** What is wrong with the server's certificate, if that was it. */
+export function whyDistrusted(error: unknown): string | undefined {
+  for (const link of chain(error))
+    if ('code' in link && DISTRUSTED.test(String(link.code))) return link.message;
+  return undefined;
+}
+
+/** TLS was asked for, and the server has none. */
+export function isWithoutTls(error: unknown): boolean {
+  for (const { message } of chain(error)) if (/does not support 'tls'/.test(message)) return true;
   return false;
 }
 

@@ -1,13 +1,10 @@
 // How to reach a NATS server: addresses, credentials and TLS, from options and the environment.
-import { readFile } from 'node:fs/promises';
-import {
-  type Authenticator,
-  type ConnectionOptions,
-  credsAuthenticator,
-  nkeyAuthenticator,
-  type TlsOptions,
-} from '@nats-io/transport-node';
+import type { ConnectionOptions } from '@nats-io/transport-node';
 import { BadInputError } from '../errors/kronlens-error.js';
+import { readAuthenticator, readTls } from './credentials.js';
+
+/** How long a server may take to let us in. */
+const CONNECT_MS = 10_000;
 
 export interface LinkOptions {
   /** `nats://host:port` or `tls://host:port`, several separated by commas; may hold user:password@. */
@@ -48,13 +45,15 @@ export function withEnvironment(options: LinkOptions, env: NodeJS.ProcessEnv): L
 }
 
 interface Addresses {
+  /** `host:port` each. */
   readonly servers: string[];
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly tls: boolean;
 }
 
-function parseAddresses(text: string): Addresses {
+/** @throws BadInputError */
+export function parseAddresses(text: string): Addresses {
   let user: string | undefined;
   let password: string | undefined;
   let tls = false;
@@ -89,19 +88,6 @@ export function shownUrl(url: string): string {
   return url.replace(/\/\/[^@/]*@/g, '//');
 }
 
-async function authenticator(path: string): Promise<Authenticator> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await readFile(path);
-  } catch (cause) {
-    throw new BadInputError('bad-credentials', `${path}: credentials cannot be read`, {}, cause);
-  }
-  const text = new TextDecoder().decode(bytes).trim();
-  return /^SU[A-Z2-7]+$/.test(text)
-    ? nkeyAuthenticator(new TextEncoder().encode(text))
-    : credsAuthenticator(bytes);
-}
-
 /** Answers go to the role's own subjects, so that no worker hears what is meant for coordinators. */
 export function inboxPrefix(role: LinkOptions['role']): string {
   return `_INBOX_kronlens_${role}`;
@@ -110,16 +96,13 @@ export function inboxPrefix(role: LinkOptions['role']): string {
 /** What the NATS client wants to hear. @throws BadInputError for an address or a file that is of no use */
 export async function connectionOptions(options: LinkOptions): Promise<ConnectionOptions> {
   const { servers, user, password, tls } = parseAddresses(options.url);
-  const files: TlsOptions = {
-    ...(options.ca === undefined ? {} : { caFile: options.ca }),
-    ...(options.certificate === undefined ? {} : { certFile: options.certificate }),
-    ...(options.key === undefined ? {} : { keyFile: options.key }),
-  };
+  const files = await readTls(options);
   const name = options.user ?? user;
   const secret = options.password ?? password;
   return {
     servers,
     name: options.name,
+    timeout: CONNECT_MS,
     inboxPrefix: inboxPrefix(options.role),
     // Stack traces made ahead for every request would take a third of the client's time.
     noAsyncTraces: true,
@@ -130,9 +113,9 @@ export async function connectionOptions(options: LinkOptions): Promise<Connectio
     ignoreAuthErrorAbort: false,
     ...(name === undefined ? {} : { user: name }),
     ...(secret === undefined ? {} : { pass: secret }),
-    ...(tls || Object.keys(files).length > 0 ? { tls: files } : {}),
+    ...(tls || files !== undefined ? { tls: files ?? {} } : {}),
     ...(options.credentials === undefined
       ? {}
-      : { authenticator: await authenticator(options.credentials) }),
+      : { authenticator: await readAuthenticator(options.credentials) }),
   };
 }

@@ -8,17 +8,27 @@ import {
 } from '@nats-io/jetstream';
 import { connect, createInbox, type NatsConnection } from '@nats-io/transport-node';
 import { KronlensError } from '../errors/kronlens-error.js';
+import { askInfo } from './ask-info.js';
 import {
   ClusterMissingError,
   isNotThere,
   isRefused,
   isTransient,
+  isWithoutTls,
+  NatsCertificateError,
   NatsRefusedError,
   NatsSilentError,
   NatsUnfitError,
   NatsUnreachableError,
+  whyDistrusted,
 } from './link-errors.js';
-import { connectionOptions, inboxPrefix, type LinkOptions, shownUrl } from './link-options.js';
+import {
+  connectionOptions,
+  inboxPrefix,
+  type LinkOptions,
+  parseAddresses,
+  shownUrl,
+} from './link-options.js';
 
 /** How long one request may take before it is repeated. */
 const REQUEST_MS = 10_000;
@@ -92,10 +102,7 @@ export class NatsLink {
     try {
       connection = await connect(await connectionOptions(options));
     } catch (error) {
-      if (error instanceof KronlensError) throw error;
-      throw isRefused(error)
-        ? new NatsRefusedError(url, 'does not let us in', error)
-        : new NatsUnreachableError(url, error);
+      throw error instanceof KronlensError ? error : await whyNotIn(options, url, error);
     }
     const unfit = whyUnfit(connection);
     if (unfit !== undefined) {
@@ -175,6 +182,26 @@ export class NatsLink {
     ]);
     await this.connection.close();
   }
+}
+
+/** What the client says when it could not connect is often not the reason. */
+async function whyNotIn(options: LinkOptions, url: string, error: unknown): Promise<KronlensError> {
+  if (isRefused(error)) return new NatsRefusedError(url, 'does not let us in', error);
+  const distrust = whyDistrusted(error);
+  if (distrust !== undefined) return new NatsCertificateError(url, distrust, error);
+  if (isWithoutTls(error))
+    return new NatsUnfitError(url, 'it does not speak TLS, which you asked for');
+  const [address = ''] = parseAddresses(options.url).servers;
+  const [, hostname = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? [];
+  const info =
+    options.certificate === undefined ? await askInfo(hostname, Number(port)) : undefined;
+  return info?.wantsCertificate === true
+    ? new NatsRefusedError(
+        url,
+        'wants a certificate of its clients (--nats-certificate and --nats-key)',
+        error,
+      )
+    : new NatsUnreachableError(url, error);
 }
 
 function whyUnfit({ info }: NatsConnection): string | undefined {
