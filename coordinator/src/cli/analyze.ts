@@ -15,10 +15,12 @@ import {
   SHARINGS,
 } from '../plan/options.js';
 import { WORK_FOLDER } from '../plan/output-folder.js';
+import type { AnalysisRequest } from '../plan/prepare-run.js';
 import type { ProgressSink } from '../plan/progress-sink.js';
 import { type AnalysisOutcome, runAnalysis, summaryOf } from '../plan/run-analysis.js';
 import { UsageError } from '../plan/usage-error.js';
 import { renderSummary } from '../report/summary.js';
+import { analyzeOnCluster, COORDINATORS } from './analyze-on-cluster.js';
 import {
   addClusterOptions,
   CLUSTER_HELP,
@@ -53,6 +55,8 @@ interface Parsed
   readonly shard?: number;
   readonly parallel: number;
   readonly nats?: string;
+  readonly coordinator: (typeof COORDINATORS)[number];
+  readonly detach?: true;
   readonly resume?: true;
   readonly report?: true;
   readonly json?: true;
@@ -78,7 +82,7 @@ Examples:
   kronlens analyze model.onnx --data data.npz --out out/model --resume
   kronlens analyze model.onnx --data /shared/data.npz --out out/model --nats nats://head:4222
 
-On a cluster (--nats), workers read the data under the same path as this command.
+On a cluster (--nats), workers read the data under the same path as this command; the model is sent.
 ${CLUSTER_HELP}`;
 
 function analysisOptions(parsed: Parsed): AnalysisOptions {
@@ -172,13 +176,12 @@ async function openEngine(parsed: Parsed, signal: AbortSignal, progress: Progres
   });
 }
 
-async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promise<void> {
-  const request = {
-    options: analysisOptions(parsed),
-    execution: executionOptions(model, parsed),
-  };
-  const progress = new ProgressDisplay({ stream: process.stderr });
-  const outcome = await interruptible('run again with --resume to finish', async (signal) => {
+async function runHere(
+  request: AnalysisRequest,
+  parsed: Parsed,
+  progress: ProgressSink,
+): Promise<AnalysisOutcome> {
+  return await interruptible('run again with --resume to finish', async (signal) => {
     const engine = await openEngine(parsed, signal, progress);
     try {
       return await runAnalysis(request, engine, progress);
@@ -186,6 +189,25 @@ async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promi
       await engine.close();
     }
   });
+}
+
+async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promise<void> {
+  const request = {
+    options: analysisOptions(parsed),
+    execution: executionOptions(model, parsed),
+  };
+  const progress = new ProgressDisplay({ stream: process.stderr });
+  const { nats } = parsed;
+  const handed = nats && (await analyzeOnCluster(request, { ...parsed, nats }, progress));
+  if (handed && handed.kind === 'detached') {
+    if (parsed.json) terminal.out(JSON.stringify({ run: handed.run }));
+    else terminal.out(`run ${handed.run}: ${handed.advice}`);
+    return;
+  }
+  const outcome =
+    handed && handed.kind === 'finished'
+      ? { record: handed.record, wasFinished: false }
+      : await runHere(request, parsed, progress);
   if (outcome.wasFinished)
     terminal.err(`${parsed.out} holds the finished run; nothing is to be done`);
   const report = parsed.report ? await writeRunReport(parsed.out) : undefined;
@@ -296,7 +318,14 @@ export function analyzeCommand(terminal: Terminal): Command {
     .option('--skip-unsupported', 'leave out layers behind an unsupported op')
     .option('--device <name>', 'cpu', choice(['cpu'] as const, ['cuda', 'webgpu']), 'cpu' as const)
     .option('--linalg <name>', LINALGS.join(', '), choice(LINALGS), 'auto' as const)
-    .option('--nats <url>', 'let the workers of a cluster compute, e.g. nats://head:4222');
+    .option('--nats <url>', 'let the workers of a cluster compute, e.g. nats://head:4222')
+    .option(
+      '--coordinator <which>',
+      'with --nats: cluster (kronlens serve), self (this command), auto: cluster where one serves',
+      choice(COORDINATORS),
+      'auto' as const,
+    )
+    .option('--detach', "submit the run to the cluster's coordinator, and leave");
   return addClusterOptions(command)
     .option('--resume', 'finish an interrupted run of the same options')
     .option('--report', 'write report.html into the result folder')

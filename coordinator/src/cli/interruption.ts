@@ -15,17 +15,17 @@ export class InterruptedError extends CancelledError {
 
 /**
  * Runs `work` with a signal that aborts on SIGINT or SIGTERM.
- * @param advice what to do after an interruption, for the message
+ * @param advice what to do after an interruption, for the message, as things are then
  * @throws InterruptedError when interrupted
  */
 export async function interruptible<T>(
-  advice: string | undefined,
+  advice: string | undefined | (() => string | undefined),
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController();
   const interrupt = () => {
     if (controller.signal.aborted) process.exit(EXIT.interrupted);
-    controller.abort(new InterruptedError(advice));
+    controller.abort(new InterruptedError(typeof advice === 'function' ? advice() : advice));
   };
   for (const name of SIGNALS) process.on(name, interrupt);
   try {

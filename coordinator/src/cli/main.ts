@@ -2,12 +2,16 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.js';
 import { analyzeCommand } from './analyze.js';
+import { attachCommand } from './attach.js';
 import { boundCommand } from './bound.js';
+import { cancelCommand } from './cancel.js';
 import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, failureOf, stackOf } from './exit-code.js';
 import { inspectCommand } from './inspect.js';
 import { reportCommand } from './report.js';
+import { runsCommand } from './runs.js';
+import { serveCommand } from './serve.js';
 import { processTerminal, type Terminal } from './terminal.js';
 import { workerCommand } from './worker.js';
 
@@ -22,6 +26,7 @@ Examples:
   kronlens compare out/model out/other-seed --out out/comparison
   kronlens report out/model --out report.html
   kronlens bound evaluate --kl 3766 --snn 0.0235 --half-log-lambda -1.29 --n 60000
+  kronlens serve --nats nats://head:4222
   kronlens worker --nats nats://head:4222
 
 Exit codes: 0 done, 1 failed, 2 bad usage or bad input, 130 interrupted.`;
@@ -47,7 +52,11 @@ function program(terminal: Terminal, exit: (code: number) => void): Command {
     compareCommand(terminal),
     reportCommand(terminal),
     boundCommand(terminal),
+    serveCommand(terminal),
     workerCommand(terminal),
+    attachCommand(terminal),
+    runsCommand(terminal),
+    cancelCommand(terminal),
     doctorCommand(terminal, exit),
   ];
   for (const command of commands)

@@ -1,6 +1,6 @@
 // kronlens worker: executes the tasks of a cluster's runs until it is told to leave.
 import { availableParallelism } from 'node:os';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { runWorker } from '../embedded.js';
 import { LINALGS } from '../plan/options.js';
 import { CODE_VERSION } from '../version.js';
@@ -9,6 +9,7 @@ import {
   CLUSTER_HELP,
   type ClusterParsed,
   linkOptions,
+  natsOption,
 } from './cluster-options.js';
 import { choice, positiveInteger, wholeNumber } from './option-values.js';
 import type { Terminal } from './terminal.js';
@@ -71,11 +72,7 @@ async function work(parsed: Parsed, terminal: Terminal): Promise<void> {
 export function workerCommand(terminal: Terminal): Command {
   const command = new Command('worker')
     .description('execute the tasks of a cluster')
-    .addOption(
-      new Option('--nats <url>', 'the NATS server, e.g. nats://head:4222')
-        .env('KRONLENS_NATS')
-        .makeOptionMandatory(),
-    )
+    .addOption(natsOption())
     .option('--concurrency <n>', 'tasks at a time', positiveInteger, availableParallelism());
   return addClusterOptions(command)
     .option('--device <name>', 'cpu', choice(['cpu'] as const, ['cuda', 'webgpu']), 'cpu' as const)

@@ -46,6 +46,10 @@ export interface JetStreamQueueOptions {
   /** Interrupts the run. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
+  /** Tasks of this run in the work queue at a time, as things are. */
+  readonly window?: () => number;
+  /** Resolves when tasks may be queued: not by a coordinator that others believe to be dead. */
+  readonly permit?: () => Promise<void>;
 }
 
 /**
@@ -54,7 +58,7 @@ export interface JetStreamQueueOptions {
  */
 export class JetStreamQueue implements Queue {
   readonly #options: JetStreamQueueOptions;
-  readonly #outstanding = new Outstanding(MOST_SENT);
+  readonly #outstanding: Outstanding;
   readonly #dead: Records<typeof DeadLetterSchema>;
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
@@ -67,6 +71,7 @@ export class JetStreamQueue implements Queue {
   constructor(options: JetStreamQueueOptions) {
     const { link, run, signal } = options;
     this.#options = options;
+    this.#outstanding = new Outstanding(options.window ?? (() => MOST_SENT));
     this.#dead = new Records(link, BUCKETS.dead, DeadLetterSchema);
     this.#signal = AbortSignal.any([signal, this.#failure.signal]);
     this.#signal.addEventListener('abort', () => this.#keepTrack(this.#callOff()), { once: true });
@@ -123,6 +128,7 @@ export class JetStreamQueue implements Queue {
   async #publish(id: string, task: Task): Promise<boolean> {
     const { link, store, run, storeName } = this.#options;
     const message = await encodeDispatch(task, { run, store: storeName }, store);
+    await this.#options.permit?.();
     if (this.#signal.aborted) return true;
     const subject = taskSubject('cpu', CODE_VERSION, id);
     const publish = () => link.call('queueing a task', () => link.js.publish(subject, message));
@@ -152,6 +158,7 @@ export class JetStreamQueue implements Queue {
   async #look(): Promise<void> {
     if (this.#looking || this.#signal.aborted) return;
     this.#looking = true;
+    this.#send();
     try {
       for (const { id, task } of this.#outstanding.sentBefore(LOOK_MS)) {
         const recorded = await this.#options.store.getResult(id);

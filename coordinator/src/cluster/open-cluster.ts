@@ -1,7 +1,16 @@
 // The engine of a run on a cluster: tasks are executed by the workers that are connected to a NATS server.
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import { clone, type Progress, type Task, TaskSchema } from '@kronlens/proto';
+import {
+  clone,
+  create,
+  type DataArray,
+  type Progress,
+  type Task,
+  type TaskResult,
+  TaskResultSchema,
+  TaskSchema,
+} from '@kronlens/proto';
 import {
   type LinkOptions,
   NatsLink,
@@ -11,7 +20,6 @@ import {
 } from '@kronlens/proto/nats';
 import { openLocalTasks } from '../embedded.js';
 import type { Engine } from '../plan/engine.js';
-import type { Queue } from '../plan/queue.js';
 import { taskEvaluator } from '../plan/task-evaluator.js';
 import { CODE_VERSION } from '../version.js';
 import { JetStreamQueue } from './jetstream-queue.js';
@@ -34,15 +42,76 @@ export interface ClusterEngine extends Engine {
   close(): Promise<void>;
 }
 
+/** A run on a cluster that is joined already. */
+export interface RunEngineOptions {
+  readonly link: NatsLink;
+  /** Where artifacts are, as `parseStore` gives it. */
+  readonly store: string;
+  /** Names the run on the server. */
+  readonly run: string;
+  readonly signal: AbortSignal;
+  readonly note: (line: string) => void;
+  /** Where relative paths of data begin. */
+  readonly workingDirectory: string;
+  /** Answers what data files hold where this process cannot see them. */
+  readonly describe?: (paths: readonly string[]) => readonly DataArray[];
+  /** See JetStreamQueueOptions. */
+  readonly window?: () => number;
+  readonly permit?: () => Promise<void>;
+}
+
 /** Data files are named from where the user is; workers are elsewhere. */
-function withAbsolutePaths(task: Task): Task {
+function withAbsolutePaths(task: Task, workingDirectory: string): Task {
   const absolute = clone(TaskSchema, task);
   const { kind } = absolute;
   const data = kind.case === 'program' ? kind.value : undefined;
   const operated = kind.case === 'curvature' ? kind.value.operator : undefined;
   for (const array of (data ?? operated)?.arrays ?? [])
-    if (array.path !== '') array.path = resolve(array.path);
+    if (array.path !== '') array.path = resolve(workingDirectory, array.path);
   return absolute;
+}
+
+/** The engine of one run; closing it leaves the connection open. */
+export async function openRunEngine(options: RunEngineOptions): Promise<ClusterEngine> {
+  const { link, run, signal, note, workingDirectory, describe, window, permit } = options;
+  const store = openStore(link, options.store);
+  let listener: ((progress: Progress) => void) | undefined;
+  const remote = new JetStreamQueue({
+    link,
+    store,
+    storeName: options.store,
+    run,
+    signal,
+    onProgress: (progress) => listener?.(progress),
+    ...(window && { window }),
+    ...(permit && { permit }),
+  });
+  const local = await openLocalTasks(store, signal);
+  const stopWatching = watchWorkers(link, note);
+  const submit = async (task: Task): Promise<TaskResult> => {
+    const { kind } = task;
+    // Looking into files and evaluating small models would take longer to send than to do.
+    if (kind.case === 'evaluate') return await local.execute(task);
+    if (kind.case !== 'describeData')
+      return await remote.submit(withAbsolutePaths(task, workingDirectory));
+    if (describe === undefined) return await local.execute(task);
+    return create(TaskResultSchema, { arrays: [...describe(kind.value.paths)] });
+  };
+  return {
+    store,
+    queue: { submit, idle: () => remote.idle() },
+    evaluator: taskEvaluator((task) => local.execute(task)),
+    hardware: local.hardware,
+    warnings: [],
+    onProgress(next) {
+      listener = next;
+    },
+    async close() {
+      stopWatching();
+      await remote.close();
+      await local.close();
+    },
+  };
 }
 
 /**
@@ -50,7 +119,7 @@ function withAbsolutePaths(task: Task): Task {
  * @throws NatsUnreachableError, NatsRefusedError, NatsUnfitError
  */
 export async function openCluster(options: ClusterOptions): Promise<ClusterEngine> {
-  const { signal, note } = options;
+  const { signal, note, store } = options;
   const run = randomBytes(8).toString('hex');
   const link = await NatsLink.open(
     withEnvironment(
@@ -61,39 +130,12 @@ export async function openCluster(options: ClusterOptions): Promise<ClusterEngin
   );
   try {
     await setUpCluster(link, { codeVersion: CODE_VERSION });
-    const store = openStore(link, options.store);
-    let listener: ((progress: Progress) => void) | undefined;
-    const remote = new JetStreamQueue({
-      link,
-      store,
-      storeName: options.store,
-      run,
-      signal,
-      onProgress: (progress) => listener?.(progress),
-    });
-    const local = await openLocalTasks(store, signal);
-    const stopWatching = watchWorkers(link, note);
-    // Looking into files and evaluating small models would take longer to send than to do.
-    const queue: Queue = {
-      submit: (task) =>
-        task.kind.case === 'evaluate' || task.kind.case === 'describeData'
-          ? local.execute(task)
-          : remote.submit(withAbsolutePaths(task)),
-      idle: () => remote.idle(),
-    };
+    const workingDirectory = process.cwd();
+    const engine = await openRunEngine({ link, store, run, signal, note, workingDirectory });
     return {
-      store,
-      queue,
-      evaluator: taskEvaluator((task) => local.execute(task)),
-      hardware: local.hardware,
-      warnings: [],
-      onProgress(next) {
-        listener = next;
-      },
+      ...engine,
       async close() {
-        stopWatching();
-        await remote.close();
-        await local.close();
+        await engine.close();
         await link.close();
       },
     };

@@ -16,11 +16,11 @@ export interface Wanted {
 export class Outstanding {
   readonly #wanted = new Map<string, Wanted>();
   readonly #waiting: Wanted[] = [];
-  readonly #most: number;
+  readonly #most: () => number;
   #sent = 0;
 
-  /** @param most tasks that may be sent and not yet answered */
-  constructor(most: number) {
+  /** @param most tasks that may be sent and not yet answered, as things are */
+  constructor(most: () => number) {
     this.#most = most;
   }
 
@@ -42,7 +42,7 @@ export class Outstanding {
 
   /** The next task to be sent, where one more may be. It counts as sent. */
   next(): Wanted | undefined {
-    if (this.#sent >= this.#most) return undefined;
+    if (this.#sent >= this.#most()) return undefined;
     const next = this.#waiting.shift();
     if (next === undefined) return undefined;
     next.sentMs = performance.now();

@@ -22,6 +22,7 @@ export { rebatch } from './batch/rebatch.js';
 export { GraphBuilder } from './builder.js';
 export { decodeModel } from './codec/decode-model.js';
 export { encodeModel } from './codec/encode-model.js';
+export { externalFiles } from './codec/external-files.js';
 export { type LoadedModel, loadModel } from './codec/load-model.js';
 export { ModelError } from './codec/model-error.js';
 export type { Evaluator } from './evaluator.js';

@@ -55,6 +55,8 @@ export interface AnalysisOptions {
 /** How a run is executed: nothing here changes a byte of the result files. */
 export interface ExecutionOptions {
   readonly model: string;
+  /** Where the model lies, when that is not where the user named it. */
+  readonly modelFile?: string;
   readonly data: string;
   readonly labels: string | undefined;
   readonly out: string;

@@ -60,6 +60,7 @@ export async function prepareRun(request: AnalysisRequest, engine: Engine): Prom
   const { options, execution } = request;
   const source = new DataSource(engine.queue, execution);
   const model = await openModel(execution.model, engine.evaluator, {
+    file: execution.modelFile,
     sampleShapes: (inputs) => source.sampleShapes(inputs),
   });
   const loss = options.loss ?? defaultLoss(model.logits.outputs);

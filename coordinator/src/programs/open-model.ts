@@ -31,6 +31,8 @@ export interface OpenedInput extends ModelInput {
 }
 
 export interface OpenOptions {
+  /** Where the model lies, when that is not where the user named it. */
+  readonly file?: string | undefined;
   /**
    * Sizes of samples where the file leaves them open, for example from the data.
    * @returns the shape of one sample per input
@@ -67,7 +69,7 @@ export async function openModel(
   evaluator: Evaluator,
   options: OpenOptions = {},
 ): Promise<OpenedModel> {
-  const loaded = await loadModel(path);
+  const loaded = await loadModel(path, options.file);
   const graph = canonicalise(loaded.graph);
   const declared = graph.inputs.map(modelInput);
   const given = (await options.sampleShapes?.(declared)) ?? new Map<string, readonly number[]>();

@@ -1,5 +1,6 @@
 // Runs the command `kronlens` as a process of its own, as users do.
 import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const BIN = fileURLToPath(new URL('../../bin/kronlens.js', import.meta.url));
@@ -18,7 +19,9 @@ export interface Ended {
 
 export interface Running {
   readonly ended: Promise<Ended>;
-  kill(signal: 'SIGKILL' | 'SIGINT' | 'SIGTERM'): void;
+  kill(signal: NodeJS.Signals): void;
+  /** Waits until stderr matches. @throws when the process ends without that */
+  said(pattern: RegExp): Promise<void>;
 }
 
 /** Starts a program with piped output. */
@@ -35,7 +38,14 @@ export function start(file: string, args: readonly string[]): Running {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, ...texts }));
   });
-  return { ended, kill: (signal) => void child.kill(signal) };
+  const said = async (pattern: RegExp): Promise<void> => {
+    while (!pattern.test(texts.stderr)) {
+      if (child.exitCode !== null || child.signalCode !== null)
+        throw new Error(`it ended without saying ${pattern}:\n${texts.stderr}`);
+      await sleep(20);
+    }
+  };
+  return { ended, kill: (signal) => void child.kill(signal), said };
 }
 
 /** Arguments of node that run the command with these arguments. */

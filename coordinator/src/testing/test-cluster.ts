@@ -5,6 +5,8 @@ import {
   BUCKETS,
   NatsLink,
   Records,
+  type RunState,
+  RunStateSchema,
   setUpCluster,
   TASK_STREAM,
   WorkerEntrySchema,
@@ -15,6 +17,9 @@ import { type Running, startKronlens } from './kronlens-process.js';
 
 /** Short, so that a killed worker's task soon goes to another. */
 const ACK_WAIT_MS = 3000;
+
+/** Short, so that a killed coordinator is soon replaced. */
+const LEASE_SECONDS = 2;
 
 const CONFIG = fileURLToPath(new URL('../../../docker/nats.conf', import.meta.url));
 const PASSWORDS = {
@@ -29,7 +34,7 @@ function withUser(url: string, user: string): string {
 export class TestCluster {
   readonly server: TestNatsServer;
   readonly link: NatsLink;
-  readonly #workers: Running[] = [];
+  readonly #processes: Running[] = [];
   readonly #guarded: boolean;
 
   private constructor(server: TestNatsServer, link: NatsLink, guarded: boolean) {
@@ -59,9 +64,23 @@ export class TestCluster {
     const url = this.#guarded ? withUser(this.server.url, 'worker') : this.server.url;
     const args = ['worker', '--nats', url, '--concurrency', '2', ...more];
     const worker = startKronlens(...args);
-    this.#workers.push(worker);
+    this.#processes.push(worker);
     await this.until(async () => (await this.workerNames()).length > before);
     return worker;
+  }
+
+  /** Starts a coordinator process, and waits until it serves or stands by. */
+  async startCoordinator(...more: readonly string[]): Promise<Running> {
+    const args = ['serve', '--nats', this.url, '--lease', String(LEASE_SECONDS), ...more];
+    const coordinator = startKronlens(...args);
+    this.#processes.push(coordinator);
+    await coordinator.said(/ serves at |another coordinator is active/);
+    return coordinator;
+  }
+
+  /** States of all runs. */
+  async runs(): Promise<readonly RunState[]> {
+    return await new Records(this.link, BUCKETS.runs, RunStateSchema).all();
   }
 
   async workerNames(): Promise<readonly string[]> {
@@ -95,8 +114,8 @@ export class TestCluster {
   }
 
   async remove(): Promise<void> {
-    for (const worker of this.#workers) worker.kill('SIGKILL');
-    await Promise.all(this.#workers.map(({ ended }) => ended));
+    for (const running of this.#processes) running.kill('SIGKILL');
+    await Promise.all(this.#processes.map(({ ended }) => ended));
     await this.link.close();
     await this.server.remove();
   }

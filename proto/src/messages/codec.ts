@@ -24,7 +24,8 @@ export class MalformedMessageError extends KronlensError {
   }
 }
 
-function decode<S extends DescMessage>(
+/** The message in bytes. @throws MalformedMessageError */
+export function decode<S extends DescMessage>(
   schema: S,
   what: string,
   bytes: Uint8Array,

@@ -1,8 +1,27 @@
 // Everything that other rooms may use of the NATS side of proto, by name.
 export {
+  type CoordinatorHello,
+  CoordinatorHelloSchema,
+  type CoordinatorLease,
+  CoordinatorLeaseSchema,
   type DeadLetter,
   DeadLetterSchema,
+  type DescribedFile,
+  DescribedFileSchema,
   type Dispatch,
+  type RunNews,
+  RunNewsSchema,
+  type RunRequest,
+  RunRequestSchema,
+  type RunState,
+  RunStateSchema,
+  RunStatus,
+  type RunWish,
+  RunWishSchema,
+  type StoredFile,
+  StoredFileSchema,
+  type StoredFolder,
+  StoredFolderSchema,
   type TaskEvent,
   TaskEventSchema,
   type TaskTries,
@@ -28,13 +47,26 @@ export {
   BUCKETS,
   cancelSubject,
   eventSubject,
+  helloSubject,
+  newsSubject,
   TASK_STREAM,
   taskConsumer,
   taskSubject,
   token,
+  wakeSubject,
 } from './names.js';
 export { NATS_STORE, openStore, parseStore } from './open-store.js';
-export { Records } from './records.js';
+export { type RecordEntry, Records } from './records.js';
+export {
+  decodeHello,
+  decodeRunNews,
+  decodeRunRequest,
+  decodeStoredFolder,
+  encodeHello,
+  encodeRunNews,
+  encodeRunRequest,
+  encodeStoredFolder,
+} from './run-wire.js';
 export { type SetUpOptions, setUpCluster } from './set-up.js';
 export {
   decodeDispatch,

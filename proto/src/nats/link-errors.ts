@@ -116,6 +116,7 @@ export function isWithoutTls(error: unknown): boolean {
 const NO_STREAM = 10059;
 const NO_CONSUMER = 10014;
 const SUBJECT_FULL = 10077;
+const WRONG_LAST_SEQUENCE = [10071, 10164];
 
 function apiCode(error: unknown): number | undefined {
   return error instanceof JetStreamApiError ? error.code : undefined;
@@ -127,3 +128,7 @@ export const isNotThere = (error: unknown): boolean =>
 
 /** A message with that subject is in the stream already, or the stream holds all that it may. */
 export const isFull = (error: unknown): boolean => apiCode(error) === SUBJECT_FULL;
+
+/** Another writer has changed what was to be replaced. */
+export const isOutrun = (error: unknown): boolean =>
+  WRONG_LAST_SEQUENCE.includes(apiCode(error) ?? 0);

@@ -17,6 +17,12 @@ export const BUCKETS = {
   dead: 'kronlens_dead',
   /** Worker name -> WorkerEntry; entries expire. */
   workers: 'kronlens_workers',
+  /** Run -> RunState. */
+  runs: 'kronlens_runs',
+  /** Run -> RunWish. */
+  wishes: 'kronlens_wishes',
+  /** Code version -> CoordinatorLease. */
+  coordinators: 'kronlens_coordinators',
 } as const;
 
 /** What a worker must have to take a task. Each class has a consumer of its own. */
@@ -55,4 +61,19 @@ export function artifactSubject(id: string): string {
 /** Subject of a chunk. @param chunkLength of all chunks but the last, in bytes */
 export function chunkSubject(id: string, chunkLength: number, index: number): string {
   return `${artifactSubject(id)}.${chunkLength}.${index}`;
+}
+
+/** Where a run says how far it is. Not stored. */
+export function newsSubject(run: string): string {
+  return `kronlens.run.${token(run)}.news`;
+}
+
+/** The active coordinator of a code version answers there who it is. */
+export function helloSubject(codeVersion: string): string {
+  return `kronlens.coordinator.${token(codeVersion)}.hello`;
+}
+
+/** A message there makes the active coordinator look for new runs and wishes at once. */
+export function wakeSubject(codeVersion: string): string {
+  return `kronlens.coordinator.${token(codeVersion)}.wake`;
 }

@@ -1,11 +1,5 @@
 // Bytes of the messages between coordinator and workers; tasks too large for a message go by reference.
-import {
-  create,
-  type DescMessage,
-  fromBinary,
-  type MessageShape,
-  toBinary,
-} from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import {
   type Dispatch,
   DispatchSchema,
@@ -13,23 +7,17 @@ import {
   TaskEventSchema,
 } from '../gen/kronlens/v1/cluster_pb.js';
 import type { Task } from '../gen/kronlens/v1/task_pb.js';
-import { decodeTask, encodeTask, MalformedMessageError, taskId } from '../messages/codec.js';
+import {
+  decode,
+  decodeTask,
+  encodeTask,
+  MalformedMessageError,
+  taskId,
+} from '../messages/codec.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 
 /** Larger tasks are stored as artifacts. */
 const MOST_INLINE = 512 * 1024;
-
-function decode<S extends DescMessage>(
-  schema: S,
-  what: string,
-  bytes: Uint8Array,
-): MessageShape<S> {
-  try {
-    return fromBinary(schema, bytes);
-  } catch (cause) {
-    throw new MalformedMessageError(what, cause);
-  }
-}
 
 /** The message by which a task travels. */
 export async function encodeDispatch(

@@ -4,17 +4,19 @@
 // @generated from file kronlens/v1/cluster.proto (package kronlens.v1, syntax proto3)
 /* eslint-disable */
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
 import type { ErrorReport, Progress, Task, TaskResult } from "./task_pb.js";
 import { file_kronlens_v1_task } from "./task_pb.js";
+import type { DataArray } from "./tensor_pb.js";
+import { file_kronlens_v1_tensor } from "./tensor_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file kronlens/v1/cluster.proto.
  */
 export const file_kronlens_v1_cluster: GenFile = /*@__PURE__*/
-  fileDesc("Chlrcm9ubGVucy92MS9jbHVzdGVyLnByb3RvEgtrcm9ubGVucy52MSJeCghEaXNwYXRjaBILCgNydW4YASABKAkSDQoFc3RvcmUYAiABKAkSHwoEdGFzaxgDIAEoCzIRLmtyb25sZW5zLnYxLlRhc2sSFQoNdGFza19hcnRpZmFjdBgEIAEoCSKxAQoJVGFza0V2ZW50Eg8KB3Rhc2tfaWQYASABKAkSDgoGd29ya2VyGAIgASgJEicKBGRvbmUYAyABKAsyFy5rcm9ubGVucy52MS5UYXNrUmVzdWx0SAASJwoEZGVhZBgEIAEoCzIXLmtyb25sZW5zLnYxLkRlYWRMZXR0ZXJIABIpCghwcm9ncmVzcxgFIAEoCzIVLmtyb25sZW5zLnYxLlByb2dyZXNzSABCBgoEd2hhdCIvCgtXb3JrZXJOb3RlcxIOCgZ3b3JrZXIYASABKAkSEAoIbWVzc2FnZXMYAiADKAQiLAoJVGFza1RyaWVzEg8KB21lc3NhZ2UYASABKAQSDgoGZmFpbGVkGAIgASgNIlwKCkRlYWRMZXR0ZXISDwoHdGFza19pZBgBIAEoCRInCgVlcnJvchgCIAEoCzIYLmtyb25sZW5zLnYxLkVycm9yUmVwb3J0EhQKDGxvc3Rfd29ya2VycxgDIAMoCSKPAgoLV29ya2VyRW50cnkSDAoEbmFtZRgBIAEoCRIMCgRob3N0GAIgASgJEgsKA3BpZBgDIAEoDRIUCgxjb2RlX3ZlcnNpb24YBCABKAkSDgoGZGV2aWNlGAUgASgJEhMKC2NvbmN1cnJlbmN5GAYgASgNEhQKDG1lbW9yeV9ieXRlcxgHIAEoBBINCgVzdG9yZRgIIAEoCRIMCgRidXN5GAkgASgNEjgKCGhhcmR3YXJlGAogAygLMiYua3JvbmxlbnMudjEuV29ya2VyRW50cnkuSGFyZHdhcmVFbnRyeRovCg1IYXJkd2FyZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOQoMQXJ0aWZhY3RIZWFkEhMKC2J5dGVfbGVuZ3RoGAEgASgEEhQKDGNodW5rX2xlbmd0aBgCIAEoDWIGcHJvdG8z", [file_kronlens_v1_task]);
+  fileDesc("Chlrcm9ubGVucy92MS9jbHVzdGVyLnByb3RvEgtrcm9ubGVucy52MSJeCghEaXNwYXRjaBILCgNydW4YASABKAkSDQoFc3RvcmUYAiABKAkSHwoEdGFzaxgDIAEoCzIRLmtyb25sZW5zLnYxLlRhc2sSFQoNdGFza19hcnRpZmFjdBgEIAEoCSKxAQoJVGFza0V2ZW50Eg8KB3Rhc2tfaWQYASABKAkSDgoGd29ya2VyGAIgASgJEicKBGRvbmUYAyABKAsyFy5rcm9ubGVucy52MS5UYXNrUmVzdWx0SAASJwoEZGVhZBgEIAEoCzIXLmtyb25sZW5zLnYxLkRlYWRMZXR0ZXJIABIpCghwcm9ncmVzcxgFIAEoCzIVLmtyb25sZW5zLnYxLlByb2dyZXNzSABCBgoEd2hhdCIvCgtXb3JrZXJOb3RlcxIOCgZ3b3JrZXIYASABKAkSEAoIbWVzc2FnZXMYAiADKAQiLAoJVGFza1RyaWVzEg8KB21lc3NhZ2UYASABKAQSDgoGZmFpbGVkGAIgASgNIlwKCkRlYWRMZXR0ZXISDwoHdGFza19pZBgBIAEoCRInCgVlcnJvchgCIAEoCzIYLmtyb25sZW5zLnYxLkVycm9yUmVwb3J0EhQKDGxvc3Rfd29ya2VycxgDIAMoCSKPAgoLV29ya2VyRW50cnkSDAoEbmFtZRgBIAEoCRIMCgRob3N0GAIgASgJEgsKA3BpZBgDIAEoDRIUCgxjb2RlX3ZlcnNpb24YBCABKAkSDgoGZGV2aWNlGAUgASgJEhMKC2NvbmN1cnJlbmN5GAYgASgNEhQKDG1lbW9yeV9ieXRlcxgHIAEoBBINCgVzdG9yZRgIIAEoCRIMCgRidXN5GAkgASgNEjgKCGhhcmR3YXJlGAogAygLMiYua3JvbmxlbnMudjEuV29ya2VyRW50cnkuSGFyZHdhcmVFbnRyeRovCg1IYXJkd2FyZUVudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiOQoMQXJ0aWZhY3RIZWFkEhMKC2J5dGVfbGVuZ3RoGAEgASgEEhQKDGNodW5rX2xlbmd0aBgCIAEoDSI/CgpTdG9yZWRGaWxlEgwKBHBhdGgYASABKAkSEwoLYnl0ZV9sZW5ndGgYAiABKAQSDgoGcGllY2VzGAMgAygJIjYKDFN0b3JlZEZvbGRlchImCgVmaWxlcxgBIAMoCzIXLmtyb25sZW5zLnYxLlN0b3JlZEZpbGUiRQoNRGVzY3JpYmVkRmlsZRIMCgRwYXRoGAEgASgJEiYKBmFycmF5cxgCIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheSKiAQoKUnVuUmVxdWVzdBIUCgxjb2RlX3ZlcnNpb24YASABKAkSDwoHcmVxdWVzdBgCIAEoCRIoCgVtb2RlbBgDIAEoCzIZLmtyb25sZW5zLnYxLlN0b3JlZEZvbGRlchIoCgRkYXRhGAQgAygLMhoua3JvbmxlbnMudjEuRGVzY3JpYmVkRmlsZRIZChF3b3JraW5nX2RpcmVjdG9yeRgFIAEoCSLCAgoIUnVuU3RhdGUSCwoDcnVuGAEgASgJEhQKDGNvZGVfdmVyc2lvbhgCIAEoCRImCgZzdGF0dXMYAyABKA4yFi5rcm9ubGVucy52MS5SdW5TdGF0dXMSDQoFbW9kZWwYBCABKAkSFAoMc3VibWl0dGVkX21zGAUgASgEEhIKCnN0YXJ0ZWRfbXMYBiABKAQSEAoIZW5kZWRfbXMYByABKAQSDwoHcmVxdWVzdBgIIAEoCRINCgVzdG9yZRgJIAEoCRINCgVlcG9jaBgKIAEoBBITCgtjb29yZGluYXRvchgLIAEoCRIOCgZzdGFydHMYDCABKA0SDwoHcmVzdWx0cxgNIAEoCRInCgVlcnJvchgOIAEoCzIYLmtyb25sZW5zLnYxLkVycm9yUmVwb3J0EhIKCmZldGNoZWRfbXMYDyABKAQiNwoHUnVuV2lzaBILCgNydW4YASABKAkSDgoGY2FuY2VsGAIgASgIEg8KB3JlbGVhc2UYAyABKAgibgoHUnVuTmV3cxINCgVzdGFnZRgBIAEoCRIMCgRkb25lGAIgASgBEg0KBXRvdGFsGAMgASgBEgwKBHVuaXQYBCABKAkSDAoEb3ZlchgFIAEoCBIMCgRub3RlGAYgASgJEg0KBWVuZGVkGAcgASgIIlgKEENvb3JkaW5hdG9yTGVhc2USEwoLY29vcmRpbmF0b3IYASABKAkSDQoFZXBvY2gYAiABKAQSEAoIcmVuZXdhbHMYAyABKAQSDgoGdHRsX21zGAQgASgNIjYKEENvb3JkaW5hdG9ySGVsbG8SEwoLY29vcmRpbmF0b3IYASABKAkSDQoFc3RvcmUYAiABKAkqoQEKCVJ1blN0YXR1cxIaChZSVU5fU1RBVFVTX1VOU1BFQ0lGSUVEEAASFgoSUlVOX1NUQVRVU19XQUlUSU5HEAESFgoSUlVOX1NUQVRVU19SVU5OSU5HEAISFwoTUlVOX1NUQVRVU19GSU5JU0hFRBADEhUKEVJVTl9TVEFUVVNfRkFJTEVEEAQSGAoUUlVOX1NUQVRVU19DQU5DRUxMRUQQBWIGcHJvdG8z", [file_kronlens_v1_task, file_kronlens_v1_tensor]);
 
 /**
  * A task in the work queue.
@@ -287,4 +289,429 @@ export type ArtifactHead = Message<"kronlens.v1.ArtifactHead"> & {
  */
 export const ArtifactHeadSchema: GenMessage<ArtifactHead> = /*@__PURE__*/
   messageDesc(file_kronlens_v1_cluster, 6);
+
+/**
+ * A file in the store, in pieces that fit into memory.
+ *
+ * @generated from message kronlens.v1.StoredFile
+ */
+export type StoredFile = Message<"kronlens.v1.StoredFile"> & {
+  /**
+   * Relative to the folder that it belongs to, with slashes.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: uint64 byte_length = 2;
+   */
+  byteLength: bigint;
+
+  /**
+   * Content ids, in order.
+   *
+   * @generated from field: repeated string pieces = 3;
+   */
+  pieces: string[];
+};
+
+/**
+ * Describes the message kronlens.v1.StoredFile.
+ * Use `create(StoredFileSchema)` to create a new message.
+ */
+export const StoredFileSchema: GenMessage<StoredFile> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_cluster, 7);
+
+/**
+ * Several files in the store.
+ *
+ * @generated from message kronlens.v1.StoredFolder
+ */
+export type StoredFolder = Message<"kronlens.v1.StoredFolder"> & {
+  /**
+   * @generated from field: repeated kronlens.v1.StoredFile files = 1;
+   */
+  files: StoredFile[];
+};
+
+/**
+ * Describes the message kronlens.v1.StoredFolder.
+ * Use `create(StoredFolderSchema)` to create a new message.
+ */
+export const StoredFolderSchema: GenMessage<StoredFolder> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_cluster, 8);
+
+/**
+ * What the submitting side found in a data file.
+ *
+ * @generated from message kronlens.v1.DescribedFile
+ */
+export type DescribedFile = Message<"kronlens.v1.DescribedFile"> & {
+  /**
+   * As the user named it.
+   *
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * @generated from field: repeated kronlens.v1.DataArray arrays = 2;
+   */
+  arrays: DataArray[];
+};
+
+/**
+ * Describes the message kronlens.v1.DescribedFile.
+ * Use `create(DescribedFileSchema)` to create a new message.
+ */
+export const DescribedFileSchema: GenMessage<DescribedFile> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_cluster, 9);
+
+/**
+ * All that a coordinator needs to run what somebody else asked for.
+ *
+ * @generated from message kronlens.v1.RunRequest
+ */
+export type RunRequest = Message<"kronlens.v1.RunRequest"> & {
+  /**
+   * @generated from field: string code_version = 1;
+   */
+  codeVersion: string;
+
+  /**
+   * Options and execution options of the analysis, as JSON.
+   *
+   * @generated from field: string request = 2;
+   */
+  request: string;
+
+  /**
+   * The model and its external data; the first file is the model.
+   *
+   * @generated from field: kronlens.v1.StoredFolder model = 3;
+   */
+  model?: StoredFolder | undefined;
+
+  /**
+   * @generated from field: repeated kronlens.v1.DescribedFile data = 4;
+   */
+  data: DescribedFile[];
+
+  /**
+   * Where relative paths of data begin; workers read the data there.
+   *
+   * @generated from field: string working_directory = 5;
+   */
+  workingDirectory: string;
+};
+
+/**
+ * Describes the message kronlens.v1.RunRequest.
+ * Use `create(RunRequestSchema)` to create a new message.
+ */
+export const RunRequestSchema: GenMessage<RunRequest> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_cluster, 10);
+
+/**
+ * What is known of a run; written by who submits it, then by the coordinator that holds the lease.
+ *
+ * @generated from message kronlens.v1.RunState
+ */
+export type RunState = Message<"kronlens.v1.RunState"> & {
+  /**
+   * @generated from field: string run = 1;
+   */
+  run: string;
+
+  /**
+   * @generated from field: string code_version = 2;
+   */
+  codeVersion: string;
+
+  /**
+   * @generated from field: kronlens.v1.RunStatus status = 3;
+   */
+  status: RunStatus;
+
+  /**
+   * The model as the user named it.
+   *
+   * @generated from field: string model = 4;
+   */
+  model: string;
+
+  /**
+   * Milliseconds since 1970; 0: not yet.
+   *
+   * @generated from field: uint64 submitted_ms = 5;
+   */
+  submittedMs: bigint;
+
+  /**
+   * @generated from field: uint64 started_ms = 6;
+   */
+  startedMs: bigint;
+
+  /**
+   * @generated from field: uint64 ended_ms = 7;
+   */
+  endedMs: bigint;
+
+  /**
+   * Content id of the RunRequest.
+   *
+   * @generated from field: string request = 8;
+   */
+  request: string;
+
+  /**
+   * Where the run keeps its artifacts.
+   *
+   * @generated from field: string store = 9;
+   */
+  store: string;
+
+  /**
+   * The lease of the coordinator that works on it.
+   *
+   * @generated from field: uint64 epoch = 10;
+   */
+  epoch: bigint;
+
+  /**
+   * @generated from field: string coordinator = 11;
+   */
+  coordinator: string;
+
+  /**
+   * Times that a coordinator began to work on it.
+   *
+   * @generated from field: uint32 starts = 12;
+   */
+  starts: number;
+
+  /**
+   * Content id of the result folder (StoredFolder); empty: not there, or not any more.
+   *
+   * @generated from field: string results = 13;
+   */
+  results: string;
+
+  /**
+   * Why it failed.
+   *
+   * @generated from field: kronlens.v1.ErrorReport error = 14;
+   */
+  error?: ErrorReport | undefined;
+
+  /**
+   * The results were fetched.
+   *
+   * @generated from field: uint64 fetched_ms = 15;
+   */
+  fetchedMs: bigint;
+};
+
+/**
+ * Describes the message kronlens.v1.RunState.
+ * Use `create(RunStateSchema)` to create a new message.
+ */
+export const RunStateSchema: GenMessage<RunState> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_cluster, 11);
+
+/**
+ * What somebody wants of a run; the coordinator sees to it.
+ *
+ * @generated from message kronlens.v1.RunWish
+ */
+export type RunWish = Message<"kronlens.v1.RunWish"> & {
+  /**
+   * @generated from field: string run = 1;
+   */
+  run: string;
+
+  /**
+   * @generated from field: bool cancel = 2;
+   */
+  cancel: boolean;
+
+  /**
+   * The results are fetched and need not be kept.
+   *
+   * @generated from field: bool release = 3;
+   */
+  release: boolean;
+};
+
+/**
+ * Describes the message kronlens.v1.RunWish.
+ * Use `create(RunWishSchema)` to create a new message.
+ */
+export const RunWishSchema: GenMessage<RunWish> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_cluster, 12);
+
+/**
+ * How far a run is; not stored.
+ *
+ * @generated from message kronlens.v1.RunNews
+ */
+export type RunNews = Message<"kronlens.v1.RunNews"> & {
+  /**
+   * @generated from field: string stage = 1;
+   */
+  stage: string;
+
+  /**
+   * @generated from field: double done = 2;
+   */
+  done: number;
+
+  /**
+   * @generated from field: double total = 3;
+   */
+  total: number;
+
+  /**
+   * @generated from field: string unit = 4;
+   */
+  unit: string;
+
+  /**
+   * The stage is over.
+   *
+   * @generated from field: bool over = 5;
+   */
+  over: boolean;
+
+  /**
+   * A line for the user.
+   *
+   * @generated from field: string note = 6;
+   */
+  note: string;
+
+  /**
+   * The run has ended: look at its state.
+   *
+   * @generated from field: bool ended = 7;
+   */
+  ended: boolean;
+};
+
+/**
+ * Describes the message kronlens.v1.RunNews.
+ * Use `create(RunNewsSchema)` to create a new message.
+ */
+export const RunNewsSchema: GenMessage<RunNews> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_cluster, 13);
+
+/**
+ * The coordinator that works for a code version. It has lost this once the record is another's.
+ *
+ * @generated from message kronlens.v1.CoordinatorLease
+ */
+export type CoordinatorLease = Message<"kronlens.v1.CoordinatorLease"> & {
+  /**
+   * Empty: given back.
+   *
+   * @generated from field: string coordinator = 1;
+   */
+  coordinator: string;
+
+  /**
+   * Grows with every holder.
+   *
+   * @generated from field: uint64 epoch = 2;
+   */
+  epoch: bigint;
+
+  /**
+   * Counts renewals, so that every record differs.
+   *
+   * @generated from field: uint64 renewals = 3;
+   */
+  renewals: bigint;
+
+  /**
+   * Others may take it when it was not renewed for so long.
+   *
+   * @generated from field: uint32 ttl_ms = 4;
+   */
+  ttlMs: number;
+};
+
+/**
+ * Describes the message kronlens.v1.CoordinatorLease.
+ * Use `create(CoordinatorLeaseSchema)` to create a new message.
+ */
+export const CoordinatorLeaseSchema: GenMessage<CoordinatorLease> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_cluster, 14);
+
+/**
+ * A coordinator's answer to who asks for one.
+ *
+ * @generated from message kronlens.v1.CoordinatorHello
+ */
+export type CoordinatorHello = Message<"kronlens.v1.CoordinatorHello"> & {
+  /**
+   * @generated from field: string coordinator = 1;
+   */
+  coordinator: string;
+
+  /**
+   * Where it keeps artifacts.
+   *
+   * @generated from field: string store = 2;
+   */
+  store: string;
+};
+
+/**
+ * Describes the message kronlens.v1.CoordinatorHello.
+ * Use `create(CoordinatorHelloSchema)` to create a new message.
+ */
+export const CoordinatorHelloSchema: GenMessage<CoordinatorHello> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_cluster, 15);
+
+/**
+ * @generated from enum kronlens.v1.RunStatus
+ */
+export enum RunStatus {
+  /**
+   * @generated from enum value: RUN_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * @generated from enum value: RUN_STATUS_WAITING = 1;
+   */
+  WAITING = 1,
+
+  /**
+   * @generated from enum value: RUN_STATUS_RUNNING = 2;
+   */
+  RUNNING = 2,
+
+  /**
+   * @generated from enum value: RUN_STATUS_FINISHED = 3;
+   */
+  FINISHED = 3,
+
+  /**
+   * @generated from enum value: RUN_STATUS_FAILED = 4;
+   */
+  FAILED = 4,
+
+  /**
+   * @generated from enum value: RUN_STATUS_CANCELLED = 5;
+   */
+  CANCELLED = 5,
+}
+
+/**
+ * Describes the enum kronlens.v1.RunStatus.
+ */
+export const RunStatusSchema: GenEnum<RunStatus> = /*@__PURE__*/
+  enumDesc(file_kronlens_v1_cluster, 0);
 

@@ -1,0 +1,111 @@
+// Files of a folder as artifacts: how models reach a coordinator, and results whoever asked for them.
+import { randomBytes } from 'node:crypto';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, isAbsolute, join } from 'node:path';
+import {
+  type ArtifactStore,
+  create,
+  DiskFullError,
+  isDiskFull,
+  KronlensError,
+} from '@kronlens/proto';
+import {
+  decodeStoredFolder,
+  encodeStoredFolder,
+  type StoredFile,
+  StoredFileSchema,
+  type StoredFolder,
+  StoredFolderSchema,
+} from '@kronlens/proto/nats';
+
+/** Bytes of a piece: what is in memory at a time. */
+const PIECE_LENGTH = 64 * 2 ** 20;
+
+async function storeFile(store: ArtifactStore, folder: string, path: string): Promise<StoredFile> {
+  const file = await open(join(folder, path), 'r');
+  try {
+    const pieces: string[] = [];
+    let byteLength = 0;
+    for (;;) {
+      const piece = new Uint8Array(Math.min(PIECE_LENGTH, (await file.stat()).size - byteLength));
+      let length = 0;
+      while (length < piece.length) {
+        const { bytesRead } = await file.read(piece, length, piece.length - length, null);
+        if (bytesRead === 0) break;
+        length += bytesRead;
+      }
+      if (length === 0) break;
+      pieces.push(await store.put(piece.subarray(0, length)));
+      byteLength += length;
+    }
+    return create(StoredFileSchema, { path, byteLength: BigInt(byteLength), pieces });
+  } finally {
+    await file.close();
+  }
+}
+
+/** @param paths relative to the folder, with slashes */
+export async function storeFiles(
+  store: ArtifactStore,
+  folder: string,
+  paths: readonly string[],
+): Promise<StoredFolder> {
+  const files: StoredFile[] = [];
+  for (const path of paths) files.push(await storeFile(store, folder, path));
+  return create(StoredFolderSchema, { files });
+}
+
+/** Stores the list of the files, too. @returns its content id */
+export async function storeFolder(
+  store: ArtifactStore,
+  folder: string,
+  paths: readonly string[],
+): Promise<string> {
+  return await store.put(encodeStoredFolder(await storeFiles(store, folder, paths)));
+}
+
+/** Whether a path that came from elsewhere stays in the folder that it is joined to. */
+function staysInside(path: string): boolean {
+  return path !== '' && !isAbsolute(path) && !path.split(/[\\/]/).includes('..');
+}
+
+async function fetchFile(store: ArtifactStore, folder: string, stored: StoredFile): Promise<void> {
+  const { path, pieces, byteLength } = stored;
+  if (!staysInside(path))
+    throw new KronlensError('bad-stored-folder', `a stored file is called '${path.slice(0, 80)}'`);
+  const target = join(folder, path);
+  const temporary = `${target}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    const file = await open(temporary, 'wx');
+    try {
+      for (const id of pieces) await file.writeFile(await store.get(id));
+      if ((await file.stat()).size !== Number(byteLength))
+        throw new KronlensError('bad-stored-folder', `stored file '${path}' is not whole`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, target);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw isDiskFull(error) ? new DiskFullError(folder, error) : error;
+  }
+}
+
+/**
+ * Writes the files into the folder, in their order, each whole or not at all.
+ * @throws DiskFullError; the store's errors
+ */
+export async function fetchFiles(
+  store: ArtifactStore,
+  { files }: StoredFolder,
+  folder: string,
+): Promise<void> {
+  for (const file of files) await fetchFile(store, folder, file);
+}
+
+/** The list of files that `storeFolder` stored. @throws the store's errors */
+export async function readStoredFolder(store: ArtifactStore, id: string): Promise<StoredFolder> {
+  return decodeStoredFolder(await store.get(id));
+}
