@@ -47,7 +47,7 @@ function expected(): Promise<Record<string, string>> {
 
 test('one, two and five workers, and different shards give the bytes of an embedded run', {
   skip,
-  timeout: 120_000,
+  timeout: 400_000,
 }, async (t) => {
   const { cluster, folder } = await newCluster(t, true);
   await cluster.startCoordinator();
@@ -85,7 +85,7 @@ async function begun(t: TestContext, ...more: readonly string[]) {
 
 test('a killed coordinator is replaced by one that waits, and by one that is started anew', {
   skip,
-  timeout: 120_000,
+  timeout: 400_000,
 }, async (t) => {
   const { cluster, coordinator, client, out } = await begun(t);
   const second = await cluster.startCoordinator();
@@ -106,7 +106,7 @@ test('a killed coordinator is replaced by one that waits, and by one that is sta
 
 test('a coordinator that was frozen finds that it is not the active one any more', {
   skip,
-  timeout: 120_000,
+  timeout: 400_000,
 }, async (t) => {
   const { cluster, coordinator, client, out } = await begun(t);
   const second = await cluster.startCoordinator();
@@ -123,7 +123,7 @@ test('a coordinator that was frozen finds that it is not the active one any more
 
 test('an interrupted client attaches again, and a run can be fetched into another folder', {
   skip,
-  timeout: 120_000,
+  timeout: 400_000,
 }, async (t) => {
   const { cluster, folder, client, out } = await begun(t);
   client.kill('SIGINT');
@@ -157,7 +157,7 @@ test('an interrupted client attaches again, and a run can be fetched into anothe
 
 test('a cancelled run ends and leaves nothing in the queue; what it is asked of it says', {
   skip,
-  timeout: 120_000,
+  timeout: 400_000,
 }, async (t) => {
   const { cluster, client } = await begun(t);
   const [state] = await cluster.runs();
@@ -170,7 +170,7 @@ test('a cancelled run ends and leaves nothing in the queue; what it is asked of 
   await cluster.until(async () => (await cluster.queued()) === 0);
 });
 
-test('bad input is found where it is, without a run', { skip, timeout: 60_000 }, async (t) => {
+test('bad input is found where it is, without a run', { skip, timeout: 200_000 }, async (t) => {
   const { cluster, folder } = await newCluster(t);
   await cluster.startCoordinator();
   const out = join(folder, 'out');
@@ -195,7 +195,7 @@ test('bad input is found where it is, without a run', { skip, timeout: 60_000 },
 
 test('without a coordinator analyze coordinates itself, or says what is missing', {
   skip,
-  timeout: 60_000,
+  timeout: 200_000,
 }, async (t) => {
   const { cluster, folder } = await newCluster(t);
   await cluster.startWorker();
