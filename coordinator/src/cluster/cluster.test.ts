@@ -47,6 +47,7 @@ function expected(): Promise<Record<string, string>> {
 
 test('embedded, one worker and two, and different shards give the same bytes', {
   skip,
+  timeout: 300_000,
 }, async (t) => {
   const { cluster, folder } = await newCluster(t, true);
   await cluster.startWorker();
@@ -65,6 +66,7 @@ test('embedded, one worker and two, and different shards give the same bytes', {
 
 test('killed workers, a killed server and a killed client cost nothing but time', {
   skip,
+  timeout: 300_000,
 }, async (t) => {
   const { cluster, folder } = await newCluster(t);
   const store = `file://${join(folder, 'shared')}`;
@@ -106,6 +108,7 @@ test('killed workers, a killed server and a killed client cost nothing but time'
 
 test('a worker told to leave hands back what it has; a shared folder serves as the store', {
   skip,
+  timeout: 300_000,
 }, async (t) => {
   const { cluster, folder } = await newCluster(t);
   const store = `file://${join(folder, 'shared')}`;
@@ -129,6 +132,7 @@ test('a worker told to leave hands back what it has; a shared folder serves as t
 
 test('without its server a command says so and fails, and a worker can still leave', {
   skip,
+  timeout: 300_000,
 }, async (t) => {
   const { cluster, folder } = await newCluster(t);
   const worker = await cluster.startWorker('--drain', '0');

@@ -28,7 +28,10 @@ const merge = (...bundles: string[]) =>
     kind: { case: 'merge', value: create(MergeTaskSchema, { bundles }) },
   });
 
-test('workers killed three times on a task are named; other runs go on', { skip }, async (t) => {
+test('workers killed three times on a task are named; other runs go on', {
+  skip,
+  timeout: 300_000,
+}, async (t) => {
   const cluster = await TestCluster.start();
   const { folder, remove } = await temporaryFolder();
   const store = new FolderStore(folder);

@@ -104,6 +104,7 @@ const failsWith = (code: string, message: RegExp) => (error: unknown) => {
 
 test('tasks are executed once, in whatever number; a recorded one needs no worker', {
   skip,
+  timeout: 120_000,
 }, async (t) => {
   const { work, queue, bundle, store, cluster } = await bench(t);
   const one = await bundle(1, 2);
@@ -125,7 +126,10 @@ test('tasks are executed once, in whatever number; a recorded one needs no worke
   assert.equal(again.elapsedMs, results[0]?.elapsedMs);
 });
 
-test('thousands of short tasks leave their results and nothing else', { skip }, async (t) => {
+test('thousands of short tasks leave their results and nothing else', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
   const { work, queue, cluster, link } = await bench(t);
   work();
   const first = queue();
@@ -150,6 +154,7 @@ test('thousands of short tasks leave their results and nothing else', { skip }, 
 
 test('a corrupt artifact fails the run with the reason; the next run is not touched', {
   skip,
+  timeout: 120_000,
 }, async (t) => {
   const { work, queue, bundle, link, cluster } = await bench(t);
   work();
@@ -175,6 +180,7 @@ test('a corrupt artifact fails the run with the reason; the next run is not touc
 
 test('what does not parse, or is another task than its name says, is refused and reported', {
   skip,
+  timeout: 120_000,
 }, async (t) => {
   const { work, bundle, link, dead, cluster, queue } = await bench(t);
   work();
@@ -191,6 +197,7 @@ test('what does not parse, or is another task than its name says, is refused and
 
 test('other versions, other stores and tasks that end workers are refused by name', {
   skip,
+  timeout: 120_000,
 }, async (t) => {
   const { work, queue, bundle, lines } = await bench(t);
   work();
@@ -208,6 +215,7 @@ test('other versions, other stores and tasks that end workers are refused by nam
 
 test('a task that ended three workers is refused by name, and may be tried anew', {
   skip,
+  timeout: 120_000,
 }, async (t) => {
   const { work, queue, bundle, link, lines, cluster } = await bench(t);
   const one = await bundle(1);
@@ -236,7 +244,10 @@ test('a task that ended three workers is refused by name, and may be tried anew'
   assert.equal(lines.filter((line) => line.includes('is given up')).length, 1);
 });
 
-test('an interrupted run takes back what nobody has begun', { skip }, async (t) => {
+test('an interrupted run takes back what nobody has begun', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
   const { queue, bundle, link, cluster } = await bench(t);
   const interruption = new AbortController();
   const run = queue(interruption.signal);

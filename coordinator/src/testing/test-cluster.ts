@@ -13,10 +13,10 @@ import {
 } from '@kronlens/proto/nats';
 import { TestNatsServer } from '@kronlens/proto/testing';
 import { CODE_VERSION } from '../version.js';
-import { type Running, startKronlens } from './kronlens-process.js';
+import { kronlensCommand, type Running, start } from './kronlens-process.js';
 
 /** Short, so that a killed worker's task soon goes to another. */
-const ACK_WAIT_MS = 3000;
+export const ACK_WAIT_MS = 3000;
 
 /** Short, so that a killed coordinator is soon replaced. */
 const LEASE_SECONDS = 2;
@@ -61,10 +61,7 @@ export class TestCluster {
   /** Starts a worker process of two tasks at a time, and waits until it says that it is there. */
   async startWorker(...more: readonly string[]): Promise<Running> {
     const before = (await this.workerNames()).length;
-    const url = this.#guarded ? withUser(this.server.url, 'worker') : this.server.url;
-    const args = ['worker', '--nats', url, '--concurrency', '2', ...more];
-    const worker = startKronlens(...args);
-    this.#processes.push(worker);
+    const worker = this.launchWorker(this.server.url, [], more);
     await this.until(async () => (await this.workerNames()).length > before);
     return worker;
   }
@@ -72,7 +69,7 @@ export class TestCluster {
   /** Starts a coordinator process, and waits until it serves or stands by. */
   async startCoordinator(...more: readonly string[]): Promise<Running> {
     const args = ['serve', '--nats', this.url, '--lease', String(LEASE_SECONDS), ...more];
-    const coordinator = startKronlens(...args);
+    const coordinator = start(...kronlensCommand(args));
     this.#processes.push(coordinator);
     await coordinator.said(/ serves at |another coordinator is active/);
     return coordinator;
@@ -81,6 +78,23 @@ export class TestCluster {
   /** States of all runs. */
   async runs(): Promise<readonly RunState[]> {
     return await new Records(this.link, BUCKETS.runs, RunStateSchema).all();
+  }
+
+  /**
+   * Starts a worker process and does not wait for it.
+   * @param prefix a command that is to start it
+   */
+  launchWorker(
+    address: string,
+    prefix: readonly string[] = [],
+    more: readonly string[] = [],
+  ): Running {
+    const url = this.#guarded ? withUser(address, 'worker') : address;
+    const [node, args] = kronlensCommand(['worker', '--nats', url, '--concurrency', '2', ...more]);
+    const [file = node, ...rest] = [...prefix, node, ...args];
+    const worker = start(file, rest);
+    this.#processes.push(worker);
+    return worker;
   }
 
   async workerNames(): Promise<readonly string[]> {

@@ -27,7 +27,10 @@ async function newLink(t: TestContext, setUp = true) {
   return { server, link };
 }
 
-test('artifacts of any size come back; what is not there is missing', { skip }, async (t) => {
+test('artifacts of any size come back; what is not there is missing', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
   const { link } = await newLink(t);
   const store = new JetStreamStore(link);
   const ids: string[] = [];
@@ -53,7 +56,10 @@ test('artifacts of any size come back; what is not there is missing', { skip }, 
   await assert.rejects(store.get('../etc/passwd'), /no artifact id/);
 });
 
-test('a damaged chunk, a lost chunk and an oversized artifact are refused', { skip }, async (t) => {
+test('a damaged chunk, a lost chunk and an oversized artifact are refused', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
   const { link } = await newLink(t);
   const store = new JetStreamStore(link);
   const id = await store.put(bytesOf('abc'));
@@ -73,6 +79,7 @@ test('a damaged chunk, a lost chunk and an oversized artifact are refused', { sk
 
 test('results are recorded, and count for nothing once an artifact is gone', {
   skip,
+  timeout: 120_000,
 }, async (t) => {
   const { link } = await newLink(t);
   const store = new JetStreamStore(link);
@@ -90,6 +97,7 @@ test('results are recorded, and count for nothing once an artifact is gone', {
 
 test('a server that is killed and comes back on its disk interrupts nothing', {
   skip,
+  timeout: 120_000,
 }, async (t) => {
   const { server, link } = await newLink(t);
   const store = new JetStreamStore(link);
@@ -104,7 +112,10 @@ test('a server that is killed and comes back on its disk interrupts nothing', {
   assert.deepEqual(await store.get(other), bytesOf('meanwhile'));
 });
 
-test('a server that is not there or not set up is said to be', { skip }, async (t) => {
+test('a server that is not there or not set up is said to be', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
   const { server, link } = await newLink(t, false);
   await assert.rejects(
     link.call('asking', () => link.jsm.streams.info('KRONLENS_TASKS')),

@@ -106,6 +106,9 @@ export async function connectionOptions(options: LinkOptions): Promise<Connectio
     inboxPrefix: inboxPrefix(options.role),
     // Stack traces made ahead for every request would take a third of the client's time.
     noAsyncTraces: true,
+    // A link that is cut without a word is noticed within a minute.
+    pingInterval: 20_000,
+    maxPingOut: 2,
     maxReconnectAttempts: -1,
     reconnectTimeWait: 500,
     reconnectJitter: 500,

@@ -35,7 +35,7 @@ async function roles(t: TestContext) {
   return { server, join, coordinator, worker: await join('worker', 'secret-w') };
 }
 
-test('wrong or missing credentials are refused', { skip }, async (t) => {
+test('wrong or missing credentials are refused', { skip, timeout: 120_000 }, async (t) => {
   const { server, join } = await roles(t);
   await assert.rejects(join('worker', 'wrong'), NatsRefusedError);
   await assert.rejects(
@@ -47,7 +47,7 @@ test('wrong or missing credentials are refused', { skip }, async (t) => {
   );
 });
 
-test('a worker may do what it has to', { skip }, async (t) => {
+test('a worker may do what it has to', { skip, timeout: 120_000 }, async (t) => {
   const { worker, coordinator } = await roles(t);
   await coordinator.js.publish(taskSubject('cpu', 'v1', 'a1'), 'task');
   await worker.jsm.consumers.info(TASK_STREAM, taskConsumer('cpu', 'v1'));
@@ -66,7 +66,10 @@ test('a worker may do what it has to', { skip }, async (t) => {
   await entries.delete('w');
 });
 
-test('a worker cannot queue tasks, cancel runs, or change streams', { skip }, async (t) => {
+test('a worker cannot queue tasks, cancel runs, or change streams', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
   const { worker, coordinator } = await roles(t);
   const forbidden: [string, () => Promise<unknown>][] = [
     ['queue a task', () => worker.js.publish(taskSubject('cpu', 'v1', 'b2'), 'task')],

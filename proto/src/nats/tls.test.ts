@@ -113,7 +113,10 @@ test('TLS: the authority is checked, the name too, and a client certificate wher
   await assert.rejects(enter({ url: plain.url.replace('nats:', 'tls:') }), NatsUnfitError);
 });
 
-test('files that are no certificates, keys or credentials are named', { skip }, async (t) => {
+test('files that are no certificates, keys or credentials are named', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
   const folder = await newFolder(t);
   const { path, write } = folder;
   makeAuthority(folder, 'ca');
@@ -138,7 +141,10 @@ test('files that are no certificates, keys or credentials are named', { skip }, 
 
 const seedOf = (pair: { getSeed(): Uint8Array }) => new TextDecoder().decode(pair.getSeed());
 
-test('nkeys: whose seed it is comes in, others are refused', { skip }, async (t) => {
+test('nkeys: whose seed it is comes in, others are refused', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
   const { write } = await newFolder(t);
   const [known, unknown] = [nkeys.createUser(), nkeys.createUser()];
   const config = `authorization { users: [ { nkey: ${known.getPublicKey()} } ] }`;
@@ -164,7 +170,10 @@ function token(issuer: Signer, subject: string, name: string, nats: object): str
   return `${body}.${Buffer.from(signature).toString('base64url')}`;
 }
 
-test('.creds: users of an account come in, users of nobody are refused', { skip }, async (t) => {
+test('.creds: users of an account come in, users of nobody are refused', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
   const { write } = await newFolder(t);
   const [operator, system, account, stranger] = [
     nkeys.createOperator(),
