@@ -19,6 +19,7 @@ export {
   type OperatorNorm,
   operatorNorm,
 } from './operator-norm.js';
+export { placesIn, type SpectrumOrder } from './projected-matrix.js';
 export { differenceOf, type SymmetricOperator } from './symmetric-operator.js';
 export {
   blockSize,

@@ -1,8 +1,11 @@
 // The operator as a Krylov basis sees it: products projected on the basis, Ritz pairs and their residuals.
 import type { LinearAlgebra } from '../linalg/index.js';
 
-/** `algebraic`: largest eigenvalues first; `magnitude`: largest absolute values first. */
-export type SpectrumOrder = 'algebraic' | 'magnitude';
+/**
+ * `algebraic`: largest eigenvalues first; `magnitude`: largest absolute values first; `ends`: the
+ * largest, the smallest, the second largest, the second smallest, and so on.
+ */
+export type SpectrumOrder = 'algebraic' | 'magnitude' | 'ends';
 
 /** Eigenpairs of the projected operator, with the residuals of the Ritz pairs that they make. */
 export interface RitzPairs {
@@ -101,9 +104,7 @@ export class ProjectedMatrix {
     const { values, vectors } = await linalg.eigh(symmetric, n);
     const scale = Math.max(Math.abs(values[0] ?? 0), Math.abs(values[n - 1] ?? 0));
     if (order === 'algebraic') return { values, vectors, scale };
-    const places = [...values.keys()].sort(
-      (i, j) => Math.abs(values[j] as number) - Math.abs(values[i] as number) || i - j,
-    );
+    const places = placesIn(values, order);
     const sorted = new Float64Array(n * n);
     places.forEach((place, i) => {
       sorted.set(vectors.subarray(place * n, (place + 1) * n), i * n);
@@ -164,6 +165,17 @@ export class ProjectedMatrix {
     }
     this.size = keep;
   }
+}
+
+/** Where the eigenvalues, descending, stand that come first, second, ... in an order. */
+export function placesIn(values: Float64Array, order: SpectrumOrder): readonly number[] {
+  const places = [...values.keys()];
+  if (order === 'algebraic') return places;
+  if (order === 'ends')
+    return places.map((i) => (i % 2 === 0 ? i / 2 : values.length - (i + 1) / 2));
+  return places.sort(
+    (i, j) => Math.abs(values[j] as number) - Math.abs(values[i] as number) || i - j,
+  );
 }
 
 function length(vector: Float64Array): number {

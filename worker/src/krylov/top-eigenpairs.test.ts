@@ -188,6 +188,42 @@ test('largest magnitudes first, on request', async () => {
   await assertPairs(operator, pairs, 1e-6);
 });
 
+test('both ends, in turn, on request', async () => {
+  const values = spectrum(300, (i) => (i % 3 === 0 ? -0.5 : 1) / (1 + i));
+  const ascending = [...values].sort((a, b) => a - b);
+  const operator = operatorWithSpectrum(values);
+  const pairs = await find(operator, { top: 9, order: 'ends' });
+  const expected = Array.from({ length: 9 }, (_, i) =>
+    i % 2 === 0 ? (ascending.at(-1 - i / 2) ?? NaN) : (ascending[(i - 1) / 2] ?? NaN),
+  );
+  assertClose(pairs.values, expected, 1e-8);
+  await assertPairs(operator, pairs, 1e-6);
+});
+
+test('both ends with more copies than a block has vectors', async () => {
+  const values = spectrum(400, (i) => (i < 20 ? 2 : i < 40 ? -1 : i < 60 ? -0.5 : 1 / (2 + i)));
+  for (const order of ['ends', 'magnitude'] as const) {
+    const pairs = await find(operatorWithSpectrum(values), { top: 60, order, block: 8 });
+    const descending = Float64Array.from(pairs.values).sort().reverse();
+    const ascending = [...values].sort((a, b) => a - b);
+    const byMagnitude = [...values].sort((a, b) => Math.abs(b) - Math.abs(a)).slice(0, 60);
+    const wanted =
+      order === 'ends' ? [...ascending.slice(0, 30), ...ascending.slice(-30)] : byMagnitude;
+    assertClose(
+      descending,
+      wanted.sort((a, b) => b - a),
+      1e-9,
+    );
+  }
+});
+
+test('both ends of a small matrix are all of its pairs', async () => {
+  const matrix = randomSymmetric(7, 5);
+  const dense = await linalg.eigh(matrix, 7);
+  const pairs = await find(denseOperator(matrix, 7), { top: 20, order: 'ends', tolerance: 1e-12 });
+  assertClose(Float64Array.from(pairs.values).sort().reverse(), [...dense.values], 1e-11);
+});
+
 test('vectors longer than a panel', async () => {
   const values = spectrum(PANEL_COLUMNS + 1000, (i) => (i < 3 ? 3 - i : 1 / (4 + i)));
   const operator = operatorWithSpectrum(values);

@@ -17,7 +17,7 @@ export interface EigenOptions {
   readonly seed: bigint;
   /** Vectors multiplied at a time; by default 8 to 16, from `top`. */
   readonly block?: number;
-  /** `algebraic` by default. */
+  /** `algebraic` by default; of `ends`, one half of `top` from each. */
   readonly order?: SpectrumOrder;
   readonly onProgress?: (progress: EigenProgress) => void;
 }
@@ -112,6 +112,7 @@ class Iteration {
   readonly #wanted: number;
   readonly #block: number;
   readonly #capacity: number;
+  readonly #order: SpectrumOrder;
   /** Blocks of random vectors that have joined the start. */
   #freshBlocks = 0;
   #stepsSinceFresh = 0;
@@ -119,6 +120,7 @@ class Iteration {
   constructor(operator: SymmetricOperator, linalg: LinearAlgebra, options: EigenOptions) {
     this.#linalg = linalg;
     this.#options = options;
+    this.#order = options.order ?? 'algebraic';
     this.#dim = operator.dim;
     this.#wanted = Math.min(options.top, this.#dim);
     this.#block = Math.min(this.#dim, options.block ?? blockSize(options.top, this.#dim));
@@ -186,7 +188,7 @@ class Iteration {
 
   async #judge(): Promise<Standing> {
     const { projected, products } = this.#basis;
-    const pairs = await projected.ritzPairs(this.#linalg, this.#options.order ?? 'algebraic');
+    const pairs = await projected.ritzPairs(this.#linalg, this.#order);
     // One more than wanted: what comes after them tells whether something was missed.
     const there = Math.min(this.#wanted + 1, projected.size);
     const parts = await projected.residuals(this.#linalg, pairs, there);
@@ -206,7 +208,8 @@ class Iteration {
 
   #mayHideCopies({ values, scale }: RitzPairs): boolean {
     const found = this.#block * (1 + this.#freshBlocks);
-    return hidesCopies(values.subarray(0, this.#wanted), found, CLOSENESS * scale);
+    const wanted = values.subarray(0, this.#wanted);
+    return hidesCopies(wanted, this.#order, found, CLOSENESS * scale);
   }
 
   /** Whether the last fresh vectors, if there were any, have shown what they can show. */
