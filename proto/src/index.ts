@@ -98,6 +98,7 @@ export {
   ProgressSchema,
   type RmsProp,
   RmsPropSchema,
+  SpectrumPart,
   type StructureTask,
   StructureTaskSchema,
   type Task,

@@ -8,6 +8,7 @@ import {
   type Operator,
   OperatorSchema,
   type Progress,
+  SpectrumPart,
 } from '@kronlens/proto';
 import {
   asTask,
@@ -81,6 +82,43 @@ test('all eigenpairs of the block', () =>
     const tensors = await curvatureOf(bench, await curvatureTask(bench, {}, { top: DIM }));
     assertClose(tensors.get('eigenvalues'), [...oracle.eigenvalues], 1e-6 * largest);
     assert.equal(tensors.get('eigenvectors')?.length, DIM * DIM);
+  }));
+
+test('a block that is formed: everything exact to rounding, from as many products as it has rows', () =>
+  Workbench.use({ linalg: 'auto' }, async (bench) => {
+    const kronecker = await storeKronecker(bench);
+    const asked = { top: 6, dense: true, kronecker };
+    const tensors = await curvatureOf(bench, await curvatureTask(bench, {}, asked));
+    assertClose(tensors.get('eigenvalues'), oracle.eigenvalues.slice(0, 6), 1e-6 * largest);
+    assertClose(tensors.get('spectrum'), [...oracle.eigenvalues], 1e-6 * largest);
+    assertClose(tensors.get('eigenvectors'), oracle.eigenvectors.slice(0, 6).flat(), 1e-4);
+    assertClose(tensors.get('trace'), [oracle.trace, 0], 1e-6 * oracle.trace);
+    assertClose(tensors.get('frobenius'), [oracle.frobenius, 0], 1e-6 * oracle.frobenius);
+    assertClose(tensors.get('difference_norm'), [oracle.differenceNorm], 1e-6 * largest);
+    const { differenceFrobenius } = oracle;
+    const error = 1e-6 * differenceFrobenius;
+    assertClose(tensors.get('difference_frobenius'), [differenceFrobenius, 0], error);
+  }));
+
+test('both ends of the spectrum, by iteration and formed', () =>
+  Workbench.use({ linalg: 'auto' }, async (bench) => {
+    const expected = [...oracle.eigenvalues.slice(0, 3), ...oracle.eigenvalues.slice(-3)];
+    for (const dense of [false, true]) {
+      const asked = { top: 6, dense, part: SpectrumPart.BOTH_ENDS };
+      const tensors = await curvatureOf(bench, await curvatureTask(bench, {}, asked));
+      assertClose(tensors.get('eigenvalues'), expected, 1e-6 * largest);
+      const ofTop = tensors.get('eigenvectors')?.subarray(0, 3 * DIM);
+      assertClose(ofTop, oracle.eigenvectors.slice(0, 3).flat(), 1e-4);
+    }
+  }));
+
+test('the trace by Hutch++, with its standard error', () =>
+  Workbench.use({ linalg: 'auto' }, async (bench) => {
+    const asked = { top: 6, traceSketch: 8, traceProbes: 16 };
+    const tensors = await curvatureOf(bench, await curvatureTask(bench, {}, asked));
+    const [value = NaN, error = NaN] = tensors.get('trace') ?? [];
+    assert.ok(error > 0 && error < 0.05 * oracle.trace, `standard error ${error}`);
+    assert.ok(Math.abs(value - oracle.trace) < 4 * error, `${value} instead of ${oracle.trace}`);
   }));
 
 test('rows that do not fit the memory are captured anew: the same bytes', () =>

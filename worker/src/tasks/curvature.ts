@@ -15,8 +15,10 @@ import {
   type Eigenpairs,
   type Estimate,
   frobeniusNorms,
+  hutchPlusPlus,
   lanczosQuadrature,
   normOfDifference,
+  type SpectrumOrder,
   type SymmetricOperator,
   topEigenpairs,
 } from '../krylov/index.js';
@@ -27,7 +29,9 @@ import {
   type PreparedOperator,
   prepareOperator,
 } from './curvature-operator.js';
+import { denseCurvature } from './dense-curvature.js';
 import type { PoolJobs } from './pool-jobs.js';
+import { descending, orderOf } from './spectrum-part.js';
 import type { TaskArtifact } from './task-artifact.js';
 
 export interface CurvatureSetting {
@@ -172,29 +176,48 @@ class Measurement {
   }
 
   async run(): Promise<readonly BundleTensor[]> {
-    const { top, probes, densitySteps, densityProbes } = this.#task;
+    const { top, probes, densitySteps, densityProbes, traceProbes, dense } = this.#task;
+    if (dense) return await this.#formed();
     const pairs = top > 0 ? await this.#eigenpairs() : undefined;
     return [
       ...(pairs === undefined ? [] : eigenTensors(pairs, this.#operator.dim)),
       ...(this.#kronecker === undefined ? [] : await this.#difference(this.#kronecker)),
       ...(probes > 0 ? await this.#frobenius(pairs) : []),
+      ...(traceProbes > 0 ? await this.#trace(pairs) : []),
       ...(densityProbes > 0 && densitySteps > 0 ? await this.#density() : []),
     ];
   }
 
   /** @param products of the present measure */
   #report(products: number, what: string): void {
-    const { layer, top, mostProducts, kronecker, probes, densitySteps, densityProbes } = this.#task;
+    const { layer, top, mostProducts, kronecker, probes, ...asked } = this.#task;
     const most = Number(mostProducts);
     const iterations = (top > 0 ? 1 : 0) + (kronecker.length > 0 ? 1 : 0);
-    const total = iterations * most + probes + densityProbes * densitySteps;
+    const trace = asked.traceProbes > 0 ? 2 * asked.traceSketch + asked.traceProbes : 0;
+    const total = iterations * most + probes + trace + asked.densityProbes * asked.densitySteps;
     this.#onProgress(Math.min(total, this.#done + products), total, `'${layer}': ${what}`);
+  }
+
+  async #formed(): Promise<readonly BundleTensor[]> {
+    const { top, layer } = this.#task;
+    const { dim } = this.#operator;
+    return await denseCurvature(this.#operator, this.#kronecker, this.#linalg, {
+      top,
+      order: this.#order,
+      block: this.#block,
+      onProgress: (products) => this.#onProgress(products, dim, `'${layer}': forming the block`),
+    });
+  }
+
+  get #order(): SpectrumOrder {
+    return orderOf(this.#task.part);
   }
 
   async #eigenpairs(): Promise<Eigenpairs> {
     const { top, tolerance, mostProducts, operator } = this.#task;
     const pairs = await topEigenpairs(this.#operator, this.#linalg, {
       top,
+      order: this.#order,
       tolerance,
       mostProducts: Number(mostProducts),
       seed: operator?.seed ?? 0n,
@@ -205,7 +228,22 @@ class Measurement {
       },
     });
     this.#done += pairs.products;
-    return pairs;
+    return descending(pairs);
+  }
+
+  /** Hutch++, the known eigenpairs left out of what is estimated. */
+  async #trace(pairs: Eigenpairs | undefined): Promise<readonly BundleTensor[]> {
+    const { traceSketch, traceProbes, operator } = this.#task;
+    const trace = await hutchPlusPlus(this.#operator, this.#linalg, {
+      sketch: traceSketch,
+      probes: traceProbes,
+      seed: operator?.seed ?? 0n,
+      block: this.#block,
+      ...(pairs === undefined ? {} : { eigenpairs: pairs }),
+      onProgress: (products) => this.#report(products, 'trace'),
+    });
+    this.#done += trace.products;
+    return [estimated('trace', trace)];
   }
 
   async #difference(kronecker: SymmetricOperator): Promise<readonly BundleTensor[]> {
