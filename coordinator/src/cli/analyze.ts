@@ -13,6 +13,7 @@ import {
   MEASURES,
   OUTPUT_HESSIANS,
   SHARINGS,
+  SPECTRUM_PARTS,
 } from '../plan/options.js';
 import { WORK_FOLDER } from '../plan/output-folder.js';
 import type { AnalysisRequest } from '../plan/prepare-run.js';
@@ -43,7 +44,7 @@ import type { Terminal } from './terminal.js';
 
 /** The options as commander parses them. */
 interface Parsed
-  extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcSamples' | 'probes'>,
+  extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcSamples' | 'which' | 'probes'>,
     ClusterParsed {
   readonly data: string;
   readonly labels?: string;
@@ -52,6 +53,7 @@ interface Parsed
   readonly memory: number;
   readonly mcSamples?: number;
   readonly probes?: number;
+  readonly which?: AnalysisOptions['which'];
   readonly shard?: number;
   readonly parallel: number;
   readonly nats?: string;
@@ -92,6 +94,8 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     throw new UsageError('--probes needs --density');
   if (parsed.density !== undefined && !parsed.measure.includes('curvature'))
     throw new UsageError('--density is of the exact blocks; add curvature to --measure');
+  if (parsed.which !== undefined && parsed.curvature !== 'hessian')
+    throw new UsageError('--which needs --curvature hessian');
   return {
     loss: parsed.loss,
     layers: parsed.layers,
@@ -103,6 +107,7 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     outputHessian: parsed.outputHessian,
     mcSamples: parsed.mcSamples ?? 1,
     curvature: parsed.curvature,
+    which: parsed.which ?? 'magnitude',
     sharing: parsed.sharing,
     bias: parsed.bias,
     density: parsed.density,
@@ -266,11 +271,11 @@ export function analyzeCommand(terminal: Terminal): Command {
       'exact' as const,
     )
     .option('--mc-samples <n>', 'draws a sample for mc (default: 1)', positiveInteger)
+    .option('--curvature <kind>', CURVATURES.join(', '), choice(CURVATURES), 'ggn' as const)
     .option(
-      '--curvature <kind>',
-      CURVATURES.join(', '),
-      choice(CURVATURES, ['hessian']),
-      'ggn' as const,
+      '--which <part>',
+      `eigenpairs of the Hessian: ${SPECTRUM_PARTS.join(', ')} (largest and smallest, --top each)`,
+      choice(SPECTRUM_PARTS),
     )
     .option(
       '--sharing <kind>',

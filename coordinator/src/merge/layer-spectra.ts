@@ -40,6 +40,7 @@ export class LayerSpectra {
   readonly #blocks: Block[];
   readonly #measures: StructureRow[] = [];
   #exact: ExactSpectrum | undefined;
+  #hessian: ExactSpectrum | undefined;
   #difference: number | undefined;
   #norm: number | undefined;
   #ekfac: Float64Array | undefined;
@@ -66,6 +67,11 @@ export class LayerSpectra {
   /** The top eigenvalues of the exact block. */
   addExact(exact: ExactSpectrum): void {
     this.#exact = exact;
+  }
+
+  /** The eigenvalues found of the true Hessian's block; by default those of the exact block. */
+  addHessian(hessian = this.#exact): void {
+    this.#hessian = hessian;
   }
 
   /** Rows of structure.arrow that a structure task found. */
@@ -163,6 +169,7 @@ export class LayerSpectra {
       ...factors,
       ...rows('kron', this.#kronecker(top)),
       ...(exact === undefined ? [] : rows(exactOperator, exact.values, exact)),
+      ...(this.#hessian === undefined ? [] : rows('hessian', this.#hessian.values, this.#hessian)),
       ...rows('ekfac', this.#ekfac?.subarray(0, top) ?? []),
     ];
   }

@@ -49,6 +49,26 @@ export function structureRows(layer: MeasuredLayer, bundle: StructureBundle): St
 }
 
 /**
+ * The rows about the exact block once more, of the true Hessian in its place: their measures end in
+ * `_hessian`.
+ * @param bundle of a structure task on the Hessian's eigenpairs
+ */
+export function hessianRows(layer: string, bundle: StructureBundle): StructureRow[] {
+  const rows = (measure: string, byK: boolean): StructureRow[] =>
+    Array.from(bundle.get(measure)?.values ?? [], (value, index) => ({
+      layer,
+      measure: `${measure}_hessian`,
+      k: byK ? index + 1 : null,
+      value,
+    }));
+  return [
+    ...BY_K.flatMap((measure) => rows(measure, true)),
+    ...rows('outlier_position', false),
+    ...rows('outlier_ratio', false),
+  ];
+}
+
+/**
  * One sentence for each operator of the layer that is degenerate, for people: zero, as behind dead
  * ReLUs, or of so low a rank that measures end before the outliers do.
  * @param outliers that are expected: the rank of the loss's Hessian in the logits

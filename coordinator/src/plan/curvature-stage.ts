@@ -56,9 +56,9 @@ export interface TopEigenpairs {
   readonly bundle: string;
   /** Descending. */
   readonly values: Float64Array;
-  /** |H v - lambda v| of each pair. */
-  readonly residuals: Float64Array;
-  readonly converged: readonly boolean[];
+  /** |H v - lambda v| of each pair; undefined, like `converged`, where the block was formed. */
+  readonly residuals?: Float64Array;
+  readonly converged?: readonly boolean[];
   /** [pairs, dim], one eigenvector a row. */
   readonly vectors: Float64Array;
   /** ||H - K||_2, K the Kronecker product of the factors. */
@@ -67,13 +67,17 @@ export interface TopEigenpairs {
   readonly frobenius: Estimate | undefined;
   readonly differenceFrobenius: Estimate | undefined;
   readonly density: QuadratureMasses | undefined;
+  /** All eigenvalues, of a block that was formed. */
+  readonly spectrum: Float64Array | undefined;
+  /** Where it was asked for. */
+  readonly trace: Estimate | undefined;
 }
 
 /** Random vectors of the Frobenius norms, beside the eigenvectors that are known. */
 const PROBES = 32;
 
 /** Products with vectors after which an iteration gives up. */
-function mostProducts(top: number): number {
+export function mostProducts(top: number): number {
   return 40 * (top + 16);
 }
 
@@ -116,9 +120,10 @@ async function curvatureTask(
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'curvature', value } });
 }
 
-async function readTopEigenpairs(
+/** What a curvature task found. */
+export async function readTopEigenpairs(
   engine: Engine,
-  stage: CurvatureStage,
+  { density }: Pick<CurvatureStage, 'density'>,
   result: TaskResult,
 ): Promise<TopEigenpairs> {
   const id = artifactOf(result, 'curvature');
@@ -128,6 +133,7 @@ async function readTopEigenpairs(
     if (found !== undefined) return found;
     throw new KronlensError('bad-task-result', `the curvature of a layer lacks '${name}'`);
   };
+  const residuals = bundle.get('residuals')?.values;
   const estimate = (name: string): Estimate | undefined => {
     const [value, standardError] = bundle.get(name)?.values ?? [];
     return value === undefined || standardError === undefined
@@ -137,17 +143,23 @@ async function readTopEigenpairs(
   return {
     bundle: id,
     values: values('eigenvalues'),
-    residuals: values('residuals'),
-    converged: Array.from(values('converged'), (flag) => flag === 1),
+    ...(residuals === undefined
+      ? {}
+      : { residuals, converged: Array.from(values('converged'), (flag) => flag === 1) }),
     vectors: values('eigenvectors'),
     differenceNorm: bundle.get('difference_norm')?.values[0],
     frobenius: estimate('frobenius'),
     differenceFrobenius: estimate('difference_frobenius'),
-    density: stage.density && {
-      nodes: values('density_nodes'),
-      weights: values('density_weights'),
-      probes: stage.density.probes,
-    },
+    trace: estimate('trace'),
+    spectrum: bundle.get('spectrum')?.values,
+    density:
+      density === undefined || !bundle.has('density_nodes')
+        ? undefined
+        : {
+            nodes: values('density_nodes'),
+            weights: values('density_weights'),
+            probes: density.probes,
+          },
   };
 }
 

@@ -28,6 +28,10 @@ export function factorOptions(
     throw new UsageError(
       "--curvature fisher-empirical needs labels; add them to the data as 'y' or give --labels",
     );
+  if (options.curvature === 'hessian' && !options.measures.includes('curvature'))
+    throw new UsageError(
+      '--curvature hessian is about the exact blocks; add curvature to --measure',
+    );
   const exact = options.measures.includes('curvature') ? { denseLimit: options.dense } : undefined;
   const sharing = options.sharing === 'reduce' ? 'reduce' : 'expand';
   const optimal = options.sharing === 'kfoc';

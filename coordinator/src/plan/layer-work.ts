@@ -17,11 +17,37 @@ export interface LayerWork {
   exact?: string;
   /** The spectral density of the exact block. */
   density?: readonly DensityMass[];
+  hessianDensity?: readonly DensityMass[];
+  /** Of the Hessian's eigenpairs, where they are not those of the exact block. */
+  hessian?: string;
 }
 
 /** The exact block's name in spectra.arrow and in file names. */
 export function exactOperator({ curvature }: AnalysisOptions): string {
-  return curvature;
+  return curvature === 'hessian' ? 'ggn' : curvature;
+}
+
+/** Takes what products with vectors tell of the Hessian's block. */
+export function takeHessian(
+  work: LayerWork,
+  pairs: TopEigenpairs,
+  which: AnalysisOptions['which'],
+): void {
+  const { spectra } = work;
+  const { trace, frobenius, differenceNorm, differenceFrobenius, values } = pairs;
+  work.hessian = pairs.bundle;
+  if (pairs.density !== undefined) work.hessianDensity = quadratureMasses(pairs.density);
+  spectra.addHessian(pairs);
+  spectra.addMeasure('trace_hessian', trace?.value ?? null);
+  spectra.addMeasure('trace_hessian_standard_error', trace?.standardError || null);
+  const norm = Math.max(Math.abs(values[0] ?? 0), Math.abs(values.at(-1) ?? 0));
+  // The largest eigenvalues alone do not tell the norm.
+  if (differenceNorm !== undefined && norm > 0 && which !== 'algebraic')
+    spectra.addMeasure('decoupling_error_spectral_hessian', differenceNorm / norm);
+  const error = frobenius && differenceFrobenius && rootOfQuotient(differenceFrobenius, frobenius);
+  spectra.addMeasure('decoupling_error_frobenius_hessian', error?.value ?? null);
+  const deviation = error?.standardError || null;
+  spectra.addMeasure('decoupling_error_frobenius_hessian_standard_error', deviation);
 }
 
 /** Takes what products with vectors tell of the exact block. */
@@ -39,8 +65,8 @@ export function takeTopEigenpairs(work: LayerWork, pairs: TopEigenpairs): void {
 }
 
 /** What a structure task needs; undefined before both factors of every group are decomposed. */
-export function structureJob(work: LayerWork): StructureJob | undefined {
-  const { spectra, factors, eigenpairs, exact } = work;
+export function structureJob(work: LayerWork, exact = work.exact): StructureJob | undefined {
+  const { spectra, factors, eigenpairs } = work;
   const { factorSpectra } = spectra;
   if (factors === undefined || factorSpectra === undefined) return undefined;
   const bundleOf = (operator: string, group: number) =>

@@ -3,7 +3,8 @@ import type { LossName } from '../programs/loss.js';
 
 export const LOSSES = ['cross-entropy', 'bce', 'mse'] as const satisfies readonly LossName[];
 export const OUTPUT_HESSIANS = ['exact', 'mc'] as const;
-export const CURVATURES = ['ggn', 'fisher-empirical'] as const;
+export const CURVATURES = ['ggn', 'fisher-empirical', 'hessian'] as const;
+export const SPECTRUM_PARTS = ['magnitude', 'algebraic', 'both'] as const;
 export const SHARINGS = ['expand', 'reduce', 'kfoc'] as const;
 export const BIASES = ['separate', 'joint'] as const;
 export const MEASURES = ['factors', 'eigen', 'curvature', 'structure'] as const;
@@ -29,7 +30,10 @@ export interface AnalysisOptions {
   readonly outputHessian: (typeof OUTPUT_HESSIANS)[number];
   /** Draws per sample; used by `mc` only. */
   readonly mcSamples: number;
+  /** `hessian`: the Gauss-Newton blocks and those of the true Hessian. */
   readonly curvature: (typeof CURVATURES)[number];
+  /** Which `top` eigenpairs of the Hessian's blocks: of `both` ends, so many each. */
+  readonly which: (typeof SPECTRUM_PARTS)[number];
   readonly sharing: (typeof SHARINGS)[number];
   readonly bias: (typeof BIASES)[number];
   /** Steps of the exact blocks' spectral densities; undefined: none are found. */

@@ -15,6 +15,7 @@ import { factorOptions } from './factor-options.js';
 import type { AnalysisOptions, ExecutionOptions } from './options.js';
 import { DataSource, type RunData } from './run-data.js';
 import { type RunIdentity, recordOptions } from './run-record.js';
+import { UsageError } from './usage-error.js';
 
 export interface AnalysisRequest {
   readonly options: AnalysisOptions;
@@ -55,6 +56,15 @@ function identityOf(
   };
 }
 
+/** @throws UsageError where the Hessian of a layer depends on labels, which are not there */
+function requireLabelsFor(layers: readonly Layer[]): void {
+  const curved = layers.find((layer) => !layer.piecewiseLinear);
+  if (curved === undefined) return;
+  throw new UsageError(
+    `--curvature hessian needs labels: the Hessian of layer '${curved.name}' depends on them, since what follows it is not piecewise linear; add them to the data as 'y' or give --labels`,
+  );
+}
+
 /** @throws BadInputError, UsageError: whatever is wrong with model, data, layers or options */
 export async function prepareRun(request: AnalysisRequest, engine: Engine): Promise<PreparedRun> {
   const { options, execution } = request;
@@ -67,6 +77,7 @@ export async function prepareRun(request: AnalysisRequest, engine: Engine): Prom
   checkLoss(loss, model.logits.outputs);
   const chosen = chooseLayers(execution.model, model.layers, model.opset, options);
   const data = await source.match(model, loss, options);
+  if (options.curvature === 'hessian' && !data.hasLabels) requireLabelsFor(chosen.layers);
   return {
     model,
     data,

@@ -123,6 +123,10 @@ async function runStages(
     await during('curvature', writer.blocks, 'layers', (shown) =>
       writer.writeCurvature(shown, seen),
     );
+  if (writer.hessians > 0)
+    await during('hessian', writer.hessians, 'layers', (shown) =>
+      writer.writeHessians(shown, seen),
+    );
   if (writer.diagonals > 0)
     await during('ekfac', stage.samples * writer.diagonals, 'samples', (shown) =>
       writer.findDiagonals(stage.shard, shown, seen),

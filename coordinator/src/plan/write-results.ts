@@ -32,15 +32,28 @@ import { LayerSpectra } from '../merge/layer-spectra.js';
 import { layerRows } from '../merge/layer-table.js';
 import { evaluateMeanGrams } from '../merge/mean-gram.js';
 import { writeStructureFiles } from '../merge/structure-files.js';
-import { structureNotes, structureRows } from '../merge/structure-rows.js';
-import { type FactorPlan, lossRank, planMeanGram } from '../programs/index.js';
-import { type CurvatureJob, runCurvatureStage } from './curvature-stage.js';
+import { hessianRows, structureNotes, structureRows } from '../merge/structure-rows.js';
+import {
+  blockDim,
+  type FactorPlan,
+  layerProduct,
+  lossRank,
+  planMeanGram,
+} from '../programs/index.js';
+import { type BlockJob, runBlockStage } from './block-stage.js';
+import { type CurvatureJob, type CurvatureStage, runCurvatureStage } from './curvature-stage.js';
 import { type EigenJob, runEigenStage } from './eigen-stage.js';
 import { runEkfac } from './ekfac-stage.js';
 import type { Engine } from './engine.js';
 import type { MergedSums } from './factor-stage.js';
 import type { PassSetting } from './layer-pass.js';
-import { exactOperator, type LayerWork, structureJob, takeTopEigenpairs } from './layer-work.js';
+import {
+  exactOperator,
+  type LayerWork,
+  structureJob,
+  takeHessian,
+  takeTopEigenpairs,
+} from './layer-work.js';
 import type { AnalysisOptions } from './options.js';
 import type { PreparedRun } from './prepare-run.js';
 import type { StageProgress } from './stage-progress.js';
@@ -194,7 +207,7 @@ export class ResultWriter {
           if (this.#options.density !== undefined) work.density = exactMasses(pairs.values);
           const count = Math.min(this.#options.top, pairs.values.length);
           const vectors = pairs.vectors.subarray(0, count * pairs.values.length);
-          await writeExactEigenvectors(files, exactOperator(this.#options), count, vectors);
+          await this.#writeExactVectors(work, count, vectors);
           return;
         }
         default:
@@ -206,10 +219,19 @@ export class ResultWriter {
     });
   }
 
+  /** The exact block's eigenvectors, and where it is that the Hessian's too. */
+  async #writeExactVectors(work: LayerWork, count: number, vectors: Float64Array): Promise<void> {
+    const { files, spectra } = work;
+    await writeExactEigenvectors(files, exactOperator(this.#options), count, vectors);
+    if (this.#options.curvature !== 'hessian' || !files.layer.piecewiseLinear) return;
+    spectra.addHessian();
+    await writeExactEigenvectors(files, 'hessian', count, vectors);
+  }
+
   /** Finds the top eigenpairs of the larger exact blocks, and writes their eigenvectors. */
   async writeCurvature(progress: StageProgress, seen: (result: TaskResult) => void): Promise<void> {
     const { model, data, factorOptions } = this.#run;
-    const { batch, memoryBytes, seed, top, tolerance, density, probes } = this.#options;
+    const { batch, memoryBytes, seed, top, tolerance } = this.#options;
     const stage = {
       model,
       options: factorOptions,
@@ -218,7 +240,7 @@ export class ResultWriter {
       seed,
       top,
       tolerance,
-      density: density === undefined ? undefined : { steps: density, probes },
+      density: this.#density,
     };
     await runCurvatureStage(
       this.#engine,
@@ -229,10 +251,52 @@ export class ResultWriter {
       async (job, pairs) => {
         const work = this.#workOf(job.layer.name);
         takeTopEigenpairs(work, pairs);
-        const operator = exactOperator(this.#options);
-        await writeExactEigenvectors(work.files, operator, pairs.values.length, pairs.vectors);
+        await this.#writeExactVectors(work, pairs.values.length, pairs.vectors);
       },
     );
+  }
+
+  get #density(): CurvatureStage['density'] {
+    const { density, probes } = this.#options;
+    return density === undefined ? undefined : { steps: density, probes };
+  }
+
+  /** Layers whose Hessian is wanted and is not their Gauss-Newton block. */
+  get hessians(): number {
+    return this.#hessianJobs().length;
+  }
+
+  #hessianJobs(): readonly (BlockJob & { readonly work: LayerWork })[] {
+    if (this.#options.curvature !== 'hessian') return [];
+    const { layers, factorOptions } = this.#run;
+    return layers
+      .filter((layer) => !layer.piecewiseLinear)
+      .map((layer) => {
+        const work = this.#workOf(layer.name);
+        const { factors } = work;
+        return {
+          work,
+          product: layerProduct('hessian', layer, factorOptions),
+          dim: blockDim(layer, factorOptions),
+          kronecker: factors === undefined ? undefined : { factors, groups: layer.groups },
+        };
+      });
+  }
+
+  /** Finds eigenpairs of the Hessian's blocks; those of piecewise linear layers are known already. */
+  async writeHessians(progress: StageProgress, seen: (result: TaskResult) => void): Promise<void> {
+    const { model, data } = this.#run;
+    const { batch, memoryBytes, which } = this.#options;
+    const run = { samples: data.samples, batch, memoryBytes };
+    const density = this.#density;
+    const stage = { model, run, arrays: data.arrays, options: this.#options, density };
+    const jobs = this.#hessianJobs();
+    await runBlockStage(this.#engine, stage, jobs, progress, seen, async ({ work }, pairs) => {
+      takeHessian(work, pairs, which);
+      if (density !== undefined && pairs.spectrum !== undefined)
+        work.hessianDensity = exactMasses(pairs.spectrum);
+      await writeExactEigenvectors(work.files, 'hessian', pairs.values.length, pairs.vectors);
+    });
   }
 
   /** Layers whose EKFAC diagonal is wanted and can be found: both factors are decomposed. */
@@ -283,6 +347,13 @@ export class ResultWriter {
       this.#notes.push(...structureNotes(layer, bundle, stage.outliers));
       await writeStructureFiles(files, operator, bundle);
     });
+    const again = this.#run.layers.flatMap(({ name }) => {
+      const work = this.#workOf(name);
+      return work.hessian === undefined ? [] : (structureJob(work, work.hessian) ?? []);
+    });
+    await runStructureStage(this.#engine, stage, again, progress, seen, async (job, bundle) => {
+      this.#workOf(job.layer).spectra.addRows(hessianRows(job.layer, bundle));
+    });
   }
 
   /** Writes layers.arrow and what was measured of spectra.arrow, structure.arrow, density.arrow. */
@@ -304,9 +375,12 @@ export class ResultWriter {
     }
     if (this.#options.density !== undefined) {
       const operator = exactOperator(this.#options);
-      const rows = layers.flatMap(({ name }) =>
-        densityRows(name, operator, this.#workOf(name).density ?? []),
-      );
+      const rows = layers.flatMap(({ name, piecewiseLinear }) => {
+        const { density = [], hessianDensity } = this.#workOf(name);
+        const own = piecewiseLinear ? density : hessianDensity;
+        const hessian = this.#options.curvature === 'hessian' ? (own ?? []) : [];
+        return [...densityRows(name, operator, density), ...densityRows(name, 'hessian', hessian)];
+      });
       await write(DENSITY.name, encodeTable(DENSITY, rows));
     }
   }

@@ -18,6 +18,7 @@ export { layerMatrix, type ParameterBlock, type ParameterMatrix } from './parame
 export {
   type BlockProduct,
   type BlockProductPlan,
+  layerProduct,
   planBlockProduct,
 } from './plan-block-product.js';
 export { type CurvaturePlan, planCurvature } from './plan-curvature.js';

@@ -1,10 +1,11 @@
 // Plans the programs that multiply vectors by blocks of the true Hessian or the Gauss-Newton matrix.
 import { type Evaluator, elementCount, type ShapedGraph } from '../graph/index.js';
+import type { Layer } from '../layers/index.js';
 import type { BuiltProgram } from './built-program.js';
 import { chooseBatch, type DataRun, PROBE } from './choose-batch.js';
-import type { FactorOptions } from './factor-options.js';
+import { type FactorOptions, isJoint } from './factor-options.js';
 import type { OpenedModel } from './open-model.js';
-import { blockSize, type ParameterBlock } from './parameter-block.js';
+import { blockSize, layerMatrix, type ParameterBlock } from './parameter-block.js';
 import { buildBlockProduct, type SecondOrder } from './second-order.js';
 
 /** Vectors in one product: more share the first two passes, and take more memory. */
@@ -18,6 +19,17 @@ export interface BlockProduct {
   /** Vectors lie in `from`, products in `to`. */
   from(graph: ShapedGraph): ParameterBlock;
   to(graph: ShapedGraph): ParameterBlock;
+}
+
+/** The diagonal block of a layer's weight, with the bias where the options say so. */
+export function layerProduct(
+  kind: SecondOrder,
+  layer: Layer,
+  options: FactorOptions,
+): BlockProduct {
+  const joint = isJoint(layer, options);
+  const block = (graph: ShapedGraph) => [layerMatrix(graph, layer, joint)];
+  return { kind, options, layer: layer.name, from: block, to: block };
 }
 
 export interface BlockProductPlan {

@@ -18,6 +18,7 @@ export const DEFAULTS: AnalysisOptions = {
   outputHessian: 'exact',
   mcSamples: 1,
   curvature: 'ggn',
+  which: 'magnitude',
   sharing: 'expand',
   bias: 'separate',
   ekfac: false,
