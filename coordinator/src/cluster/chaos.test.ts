@@ -26,7 +26,14 @@ function randomNumbers(seed: number): () => number {
   };
 }
 
-const ACTIONS = ['kill a worker', 'add a worker', 'kill the run', 'kill the server', 'cut a link'];
+const ACTIONS = [
+  'kill a worker',
+  'add a worker',
+  'kill the client',
+  'kill the coordinator',
+  'kill the server',
+  'cut a link',
+];
 
 /** Actions without end: all of them in one random order after the other. */
 function* schedule(random: () => number): Generator<string, never> {
@@ -57,13 +64,14 @@ class PersistentRun {
   }
 
   #start(): Running {
-    const args = analyze(this.#out, '--nats', this.#cluster.url, '--shard', '8', '--resume');
+    const how = ['--coordinator', 'cluster', '--shard', '8', '--resume'];
+    const args = analyze(this.#out, '--nats', this.#cluster.url, ...how);
     const client = startKronlens(...args);
     const kills = this.#kills;
     void client.ended.then(async ({ stderr }) => {
       if (kills !== this.#kills) return;
-      // It began while the server was away: whoever supervises it starts it again.
-      if (!/no NATS server answers/.test(stderr)) this.isOver = true;
+      // It began while server or coordinator were away: whoever supervises it starts it again.
+      if (!/no NATS server answers|no coordinator .* serves/.test(stderr)) this.isOver = true;
       else await sleep(500).then(() => this.kill());
     });
     return client;
@@ -93,8 +101,15 @@ class Chaos {
   readonly #random: () => number;
   readonly #workers: Running[] = [];
   readonly counts = new Map<string, number>();
+  #coordinator: Running;
 
-  constructor(cluster: TestCluster, link: CuttableLink, random: () => number) {
+  constructor(
+    cluster: TestCluster,
+    coordinator: Running,
+    link: CuttableLink,
+    random: () => number,
+  ) {
+    this.#coordinator = coordinator;
     this.#cluster = cluster;
     this.#link = link;
     this.#random = random;
@@ -118,8 +133,13 @@ class Chaos {
       if (this.#workers.length === 0) this.#add();
     } else if (action === 'add a worker') {
       this.#add();
-    } else if (action === 'kill the run') {
+    } else if (action === 'kill the client') {
       await run.kill();
+    } else if (action === 'kill the coordinator') {
+      this.#coordinator.kill('SIGKILL');
+      await this.#coordinator.ended;
+      await this.pause();
+      this.#coordinator = await this.#cluster.startCoordinator();
     } else if (action === 'kill the server') {
       await this.#cluster.server.kill();
       await this.pause();
@@ -159,7 +179,7 @@ test('whatever is killed, cut off and started again, the bytes are the same', {
   const expected = await digests(reference);
 
   const random = randomNumbers(SEED);
-  const chaos = new Chaos(cluster, link, random);
+  const chaos = new Chaos(cluster, await cluster.startCoordinator(), link, random);
   const actions = schedule(random);
   const start_ms = performance.now();
   const isTime = () => performance.now() - start_ms < SECONDS * 1000;
