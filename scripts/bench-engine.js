@@ -9,8 +9,7 @@ class MemoryStore {
   #artifacts = new Map();
   #results = new Map();
 
-  async put(bytes) {
-    const id = contentId(bytes);
+  async put(bytes, id = contentId(bytes)) {
     this.#artifacts.set(id, bytes);
     return id;
   }
@@ -18,7 +17,8 @@ class MemoryStore {
   async get(id) {
     const bytes = this.#artifacts.get(id);
     if (bytes === undefined) throw new Error(`artifact ${id} was never put`);
-    return bytes;
+    // The caller's own.
+    return new Uint8Array(bytes);
   }
 
   async has(id) {

@@ -1,5 +1,6 @@
 // Everything that the other rooms may use of proto, by name.
 export { clone, create } from '@bufbuild/protobuf';
+export { type BundleFrame, BundleLayout, encodeBundle } from './arrow/bundle-layout.js';
 export { FlatTable, MalformedFlatBuffer } from './arrow/flatbuffer.js';
 export { layerFileNames } from './arrow/layer-file-names.js';
 export {
@@ -33,10 +34,10 @@ export {
 export {
   type BundleTensor,
   decodeBundle,
-  encodeBundle,
   MalformedBundleError,
   packSymmetric,
   storedLength,
+  type TensorLayout,
   unpackSymmetric,
 } from './arrow/tensor-bundle.js';
 export { fromErrorReport, toErrorReport } from './errors/error-report.js';

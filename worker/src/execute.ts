@@ -220,8 +220,8 @@ class LocalExecutor implements Executor {
 
   async #store(found: readonly TaskArtifact[]): Promise<ArtifactRef[]> {
     const artifacts: ArtifactRef[] = [];
-    for (const { name, bytes } of found) {
-      const id = await this.#options.store.put(bytes);
+    for (const { name, bytes, id: known } of found) {
+      const id = await this.#options.store.put(bytes, known);
       const ref = { name, id, byteLength: BigInt(bytes.byteLength) };
       artifacts.push(create(ArtifactRefSchema, ref));
     }

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { KronlensError } from '../errors/kronlens-error.js';
+import { encodeBundle } from './bundle-layout.js';
 import { decodeMatrixFile, encodeMatrixFile } from './matrix-file.js';
 import { decodeTable, encodeTable, STRUCTURE } from './tables.js';
-import { decodeBundle, encodeBundle } from './tensor-bundle.js';
+import { decodeBundle } from './tensor-bundle.js';
 
 fc.configureGlobal({ seed: 20 });
 

@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { encodeBundle } from './bundle-layout.js';
 import { encodeMatrixFile } from './matrix-file.js';
 import { encodeTable, LAYERS, SPECTRA, STRUCTURE } from './tables.js';
-import { encodeBundle, packSymmetric } from './tensor-bundle.js';
+import { packSymmetric } from './tensor-bundle.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 const READERS = 'import duckdb, polars, pyarrow';

@@ -4,10 +4,10 @@ import { test } from 'node:test';
 import { tableFromIPC } from 'apache-arrow';
 import fc from 'fast-check';
 import { contentId } from '../store/artifact-store.js';
+import { encodeBundle } from './bundle-layout.js';
 import {
   type BundleTensor,
   decodeBundle,
-  encodeBundle,
   MalformedBundleError,
   packSymmetric,
   storedLength,

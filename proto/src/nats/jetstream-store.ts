@@ -65,8 +65,7 @@ export class JetStreamStore implements ArtifactStore {
     this.#mostBytes = mostBytes;
   }
 
-  async put(bytes: Uint8Array): Promise<string> {
-    const id = contentId(bytes);
+  async put(bytes: Uint8Array, id = contentId(bytes)): Promise<string> {
     if (bytes.length > this.#mostBytes)
       throw new ArtifactTooLargeError(id, bytes.length, this.#mostBytes);
     if ((await this.#head(id))?.byteLength === bytes.length) return id;

@@ -10,9 +10,13 @@ export interface StoredArtifact {
 
 /** Bytes under their content id (SHA-256, lower-case hex). Putting the same bytes twice is free. */
 export interface ArtifactStore {
-  /** Stores bytes durably and returns their id. @throws DiskFullError */
-  put(bytes: Uint8Array): Promise<string>;
-  /** @throws ArtifactMissingError, ArtifactCorruptError (the checksum is verified) */
+  /**
+   * Stores bytes durably and returns their id.
+   * @param id their content id, where the caller has computed it
+   * @throws DiskFullError
+   */
+  put(bytes: Uint8Array, id?: string): Promise<string>;
+  /** The bytes, the caller's own. @throws ArtifactMissingError, ArtifactCorruptError (the checksum is verified) */
   get(id: string): Promise<Uint8Array>;
   has(id: string): Promise<boolean>;
   /** Removes the artifact; nothing happens when it is not there. */

@@ -26,8 +26,7 @@ export class FolderStore implements ArtifactStore {
     this.folder = folder;
   }
 
-  async put(bytes: Uint8Array): Promise<string> {
-    const id = contentId(bytes);
+  async put(bytes: Uint8Array, id = contentId(bytes)): Promise<string> {
     const there = await sizeOf(this.#artifact(id));
     if (there !== bytes.length) await this.#write(this.#artifact(id), bytes);
     return id;

@@ -2,8 +2,7 @@
 import { InputRole, KronlensError, type Program } from '@kronlens/proto';
 import type { JobContext } from '../pool/serve-jobs.js';
 import { BatchInputs } from '../session/batch-inputs.js';
-import { findNonFinite } from '../session/batch-outputs.js';
-import { NonFiniteOutputError } from '../session/non-finite.js';
+import { findNonFinite, NonFiniteOutputError } from '../session/non-finite.js';
 import { loadSession, runSession, type Session, type Tensors } from '../session/runtime-session.js';
 import type { OperatorJob, OperatorPart } from './operator-job.js';
 

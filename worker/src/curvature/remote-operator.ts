@@ -1,8 +1,7 @@
 // An operator as the main thread sees it: leased pool threads multiply, each over its share of the batches.
 import type { SymmetricOperator } from '../krylov/index.js';
 import type { Lease } from '../pool/thread-pool.js';
-import { findNonFinite } from '../session/batch-outputs.js';
-import { NonFiniteOutputError } from '../session/non-finite.js';
+import { findNonFinite, NonFiniteOutputError } from '../session/non-finite.js';
 import { TreeSum } from '../sum/tree-sum.js';
 import type { OperatorJobs } from './operator-job.js';
 import { shareOut, type WholeOperator } from './operator-shares.js';

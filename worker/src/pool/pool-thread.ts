@@ -41,7 +41,7 @@ function errorOf(report: ErrorReport, what: string): KronlensError {
 export interface ThreadHost {
   /** The module that calls `serveJobs`. */
   readonly entry: URL;
-  /** Gives threads the artifacts that they ask for. */
+  /** Gives threads the artifacts that they ask for; the bytes' memory moves to the thread. */
   artifact(id: string): Promise<Uint8Array>;
   /** The thread is gone, and its job with it. */
   onLost(thread: PoolThread): void;
@@ -183,11 +183,17 @@ export class PoolThread {
 
   async #give(artifact: string): Promise<void> {
     try {
-      // A copy that can be moved: the store may keep what it returned.
-      const bytes = new Uint8Array(await this.#host.artifact(artifact));
+      const bytes = ownMemory(await this.#host.artifact(artifact));
       this.#say({ kind: 'artifact', artifact, bytes }, [bytes.buffer]);
     } catch (error) {
       this.#say({ kind: 'no-artifact', artifact, error: toErrorReport(error) });
     }
   }
+}
+
+/** The bytes in memory that holds nothing else, so that it can be moved to a thread. */
+function ownMemory(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer, byteLength } = bytes;
+  const whole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  return whole ? new Uint8Array(buffer) : new Uint8Array(bytes);
 }

@@ -101,11 +101,17 @@ function fillOf(input: ProgramInput, batch: number, job: ProgramJob): Fill {
   }
 }
 
+interface Slot {
+  readonly values: Values;
+  readonly tensor: Tensors[string];
+}
+
 interface Input {
   readonly name: string;
   readonly fill: Fill;
-  /** Two, so that the next batch is read while the runtime uses this one. */
-  readonly slots: readonly { readonly values: Values; readonly tensor: Tensors[string] }[];
+  readonly newSlot: () => Slot;
+  /** Two where there are two batches: the next is read while the runtime uses this one. */
+  readonly slots: Slot[];
 }
 
 /** The inputs of a program's batches; memory for two batches is allocated once. */
@@ -113,16 +119,16 @@ export class BatchInputs {
   readonly #inputs: readonly Input[];
   #slot = 0;
 
-  constructor(job: ProgramJob, run: ProgramRun) {
+  constructor(job: ProgramJob, run: Pick<ProgramRun, 'program'>) {
     const { batch, inputs } = run.program;
     this.#inputs = inputs.map((input) => {
       const shape = input.shape.map(Number);
       const length = shape.reduce((product, size) => product * size, 1);
-      const slots = [0, 1].map(() => {
+      const newSlot = () => {
         const values = allocate(input.type, length);
         return { values, tensor: runtimeTensor(input.type, values, shape) };
-      });
-      return { name: input.name, fill: fillOf(input, batch, job), slots };
+      };
+      return { name: input.name, fill: fillOf(input, batch, job), newSlot, slots: [] };
     });
   }
 
@@ -134,9 +140,9 @@ export class BatchInputs {
   async fill(first: number, count: number): Promise<Tensors> {
     this.#slot = 1 - this.#slot;
     const tensors: Record<string, Tensors[string]> = {};
-    for (const { name, fill, slots } of this.#inputs) {
-      const slot = slots[this.#slot];
-      if (slot === undefined) throw new Error('there are two slots');
+    for (const { name, fill, newSlot, slots } of this.#inputs) {
+      slots[this.#slot] ??= newSlot();
+      const slot = slots[this.#slot] as Slot;
       await fill(slot.values, first, count);
       tensors[name] = slot.tensor;
     }

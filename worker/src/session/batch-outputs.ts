@@ -1,13 +1,14 @@
 // Takes a program's outputs batch by batch: checks them, packs symmetric ones, and adds or collects.
 import {
-  type BundleTensor,
+  type BundleFrame,
+  BundleLayout,
   KronlensError,
   type ProgramOutput,
   Reduction,
-  storedLength,
 } from '@kronlens/proto';
+import { upperTriangle, vector } from '../sum/addends.js';
 import { TreeSum } from '../sum/tree-sum.js';
-import { NonFiniteOutputError } from './non-finite.js';
+import { findNonFinite, NonFiniteOutputError } from './non-finite.js';
 import type { Tensors } from './runtime-session.js';
 
 type Floats = Float32Array | Float64Array;
@@ -18,91 +19,87 @@ function floatsOf(output: ProgramOutput, tensors: Tensors): Floats {
   throw new KronlensError('bad-program', `output '${output.name}' is neither float32 nor float64`);
 }
 
-/**
- * The first value that is not finite. That there is none is found out without branches: 0 * value is
- * NaN for such values only, and four sums go side by side in the processor.
- */
-export function findNonFinite(values: Floats): number | undefined {
-  const whole = values.length - (values.length % 4);
-  let a = 0;
-  let b = 0;
-  let c = 0;
-  let d = 0;
-  for (let i = 0; i < whole; i += 4) {
-    a += 0 * (values[i] as number);
-    b += 0 * (values[i + 1] as number);
-    c += 0 * (values[i + 2] as number);
-    d += 0 * (values[i + 3] as number);
-  }
-  for (let i = whole; i < values.length; i++) a += 0 * (values[i] as number);
-  if (a + b + c + d === 0) return undefined;
-  return values.find((value: number) => !Number.isFinite(value));
-}
-
-function packInto(packed: Floats, full: Floats, n: number): void {
-  let at = 0;
-  for (let row = 0; row < n; row++) {
-    packed.set(full.subarray(row * n + row, (row + 1) * n), at);
-    at += n - row;
-  }
-}
-
+/** Takes one output's values, batch after batch. */
 interface Taker {
-  /** The part of a batch's values that counts; valid until the next call. */
-  select(values: Floats, count: number): Floats;
-  /** Takes what was selected. */
-  take(selected: Floats): void;
-  finish(): BundleTensor;
+  /** @returns whether all values are finite */
+  take(values: Floats, count: number): boolean;
+  finish(): void;
 }
 
-function summing(output: ProgramOutput, firstBatch: number): Taker {
-  const { name, symmetric } = output;
-  const shape = output.shape.map(Number);
-  const sum = new TreeSum(firstBatch);
-  let packed: Floats | undefined;
+/** Memory for the sums of one output that is used again by the next task, beside the results. */
+export type SpareSums = Map<string, Float64Array[]>;
+
+function summing(
+  { name, shape, symmetric }: ProgramOutput,
+  firstBatch: number,
+  into: Float64Array,
+  spares: SpareSums,
+): Taker {
+  const n = Number(shape[0] ?? 0n);
+  const spare = spares.get(name) ?? [];
+  spares.set(name, spare);
+  const sum = new TreeSum(firstBatch, { into, spare });
   return {
-    select(values) {
-      if (!symmetric) return values;
-      packed ??= values.slice(0, storedLength(shape, true));
-      packInto(packed, values, shape[0] ?? 0);
-      return packed;
+    take: (values) => sum.add(symmetric ? upperTriangle(values, n) : values),
+    finish: () => {
+      if (sum.finish() !== into) throw new Error(`the sum of '${name}' is elsewhere`);
     },
-    take: (selected) => sum.add(selected),
-    finish: () => ({ name, shape, symmetric, values: sum.finish() }),
   };
 }
 
-function collecting(output: ProgramOutput): Taker {
-  const row = output.shape.slice(1).map(Number);
+function collecting({ shape }: ProgramOutput, into: Float64Array): Taker {
+  const row = shape.slice(1).map(Number);
   const rowLength = row.reduce((product, size) => product * size, 1);
-  const pieces: Floats[] = [];
+  let at = 0;
   return {
-    select: (values, count) => values.subarray(0, count * rowLength),
-    take: (selected) => pieces.push(selected.slice()),
-    finish() {
-      const length = pieces.reduce((total, piece) => total + piece.length, 0);
-      const values = new Float64Array(length);
-      let at = 0;
-      for (const piece of pieces) {
-        values.set(piece, at);
-        at += piece.length;
-      }
-      const shape = [length / rowLength, ...row];
-      return { name: output.name, shape, symmetric: false, values };
+    take(values, count) {
+      const rows = values.subarray(0, count * rowLength);
+      const check = vector(rows).copyTo(into.subarray(at, at + rows.length));
+      at += rows.length;
+      return check === 0;
     },
+    finish() {},
   };
+}
+
+/** What a program's outputs over so many samples look like in a bundle. */
+export function outputLayout(outputs: readonly ProgramOutput[], samples: number): BundleLayout {
+  return new BundleLayout(
+    outputs.map(({ name, shape, symmetric, reduction }) => ({
+      name,
+      shape:
+        reduction === Reduction.SUM ? shape.map(Number) : [samples, ...shape.slice(1).map(Number)],
+      symmetric: reduction === Reduction.SUM && symmetric,
+    })),
+  );
 }
 
 /** All outputs of a program over consecutive batches. */
 export class BatchOutputs {
   readonly #outputs: readonly { readonly output: ProgramOutput; readonly taker: Taker }[];
+  readonly #frame: BundleFrame;
 
-  /** @param firstBatch index of the first batch, for the tree of sums */
-  constructor(outputs: readonly ProgramOutput[], firstBatch: number) {
-    this.#outputs = outputs.map((output) => ({
-      output,
-      taker: output.reduction === Reduction.SUM ? summing(output, firstBatch) : collecting(output),
-    }));
+  /**
+   * @param firstBatch index of the first batch, for the tree of sums
+   * @param layout that `outputLayout` gives for the outputs and all samples
+   * @param spares scratch memory of earlier tasks over the same outputs
+   */
+  constructor(
+    outputs: readonly ProgramOutput[],
+    firstBatch: number,
+    layout: BundleLayout,
+    spares: SpareSums = new Map(),
+  ) {
+    this.#frame = layout.frame();
+    this.#outputs = outputs.map((output) => {
+      const into = this.#frame.values.get(output.name);
+      if (into === undefined) throw new Error(`output '${output.name}' has no place in its bundle`);
+      const taker =
+        output.reduction === Reduction.SUM
+          ? summing(output, firstBatch, into, spares)
+          : collecting(output, into);
+      return { output, taker };
+    });
   }
 
   /**
@@ -113,15 +110,18 @@ export class BatchOutputs {
    */
   take(tensors: Tensors, first: number, count: number): void {
     for (const { output, taker } of this.#outputs) {
-      const selected = taker.select(floatsOf(output, tensors), count);
-      const bad = findNonFinite(selected);
-      if (bad !== undefined) throw new NonFiniteOutputError(output, bad, first, count);
-      taker.take(selected);
+      const values = floatsOf(output, tensors);
+      if (taker.take(values, count)) continue;
+      throw new NonFiniteOutputError(output, findNonFinite(values) ?? Number.NaN, first, count);
     }
   }
 
-  /** Sums in float64, unscaled, symmetric ones packed; rows of per-sample outputs one after the other. */
-  finish(): BundleTensor[] {
-    return this.#outputs.map(({ taker }) => taker.finish());
+  /**
+   * The bundle: sums in float64, unscaled, symmetric ones packed; rows of per-sample outputs one
+   * after the other.
+   */
+  finish(): Uint8Array<ArrayBuffer> {
+    for (const { taker } of this.#outputs) taker.finish();
+    return this.#frame.finish();
   }
 }

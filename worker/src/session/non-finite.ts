@@ -1,5 +1,6 @@
 // The error for NaN or infinity that a model produces: which layer, which quantity, which samples.
 import { KronlensError, type ProgramOutput } from '@kronlens/proto';
+import { checkRow } from '../sum/addends.js';
 
 /** What the kinds of outputs are called. */
 const NAMES: Readonly<Record<string, string>> = {
@@ -10,6 +11,12 @@ const NAMES: Readonly<Record<string, string>> = {
   loss: 'loss',
   correct: 'count of correct predictions',
 };
+
+/** The first value that is not finite. */
+export function findNonFinite(values: Float32Array | Float64Array): number | undefined {
+  if (checkRow(values, 0, values.length) === 0) return undefined;
+  return values.find((value: number) => !Number.isFinite(value));
+}
 
 /** A program's output has a value that is not finite: the user's model or data are at fault. */
 export class NonFiniteOutputError extends KronlensError {

@@ -12,6 +12,8 @@ export interface LaidOutArray {
 
 /** Batches that one program runs over; `program.model` is the content id of its model. */
 export interface ProgramRun {
+  /** Content id of the manifest: what a thread keeps of a program goes by it. */
+  readonly id: string;
   readonly program: Program;
   readonly firstSample: number;
   /** Real samples; where they do not fill the last batch it is padded. */

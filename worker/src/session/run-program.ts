@@ -1,59 +1,39 @@
 // Runs a program task in a pool thread: batch after batch through ONNX Runtime, sums out.
-import { ElementType, encodeBundle, KronlensError, Reduction } from '@kronlens/proto';
-import type ort from 'onnxruntime-node';
-import { allocate } from '../data/convert.js';
+import { KronlensError } from '@kronlens/proto';
 import type { JobContext } from '../pool/serve-jobs.js';
 import { BatchInputs } from './batch-inputs.js';
 import { BatchOutputs } from './batch-outputs.js';
 import type { ProgramJob, ProgramRun } from './program-job.js';
-import { loadSession, runSession, type Session } from './runtime-session.js';
-import type { SessionCache } from './session-cache.js';
-import { elementTypeOf, runtimeTensor } from './tensor-types.js';
+import { ProgramMemory } from './program-memory.js';
+import { loadSession, runSession } from './runtime-session.js';
+import type { LoadedProgram, SessionCache } from './session-cache.js';
 
-/** Memory for the outputs that are added up, used batch after batch; null asks for fresh memory. */
-function outputMemory(session: Session, run: ProgramRun): Record<string, ort.Tensor | null> {
-  const types = new Map(
-    session.outputMetadata.map((value) => [
-      value.name,
-      value.isTensor ? elementTypeOf(value.type) : ElementType.ELEMENT_TYPE_UNSPECIFIED,
-    ]),
-  );
-  const memory: Record<string, ort.Tensor | null> = {};
-  for (const output of run.program.outputs) {
-    const type = types.get(output.name);
-    if (type !== ElementType.FLOAT32 && type !== ElementType.FLOAT64) {
-      throw new KronlensError(
-        'bad-program',
-        `program '${run.program.name}' has no output '${output.name}' of type float32 or float64`,
-      );
-    }
-    const shape = output.shape.map(Number);
-    const length = shape.reduce((product, size) => product * size, 1);
-    memory[output.name] =
-      output.reduction === Reduction.SUM
-        ? runtimeTensor(type, allocate(type, length), shape)
-        : null;
-  }
-  return memory;
+/** The program's session and memory, from the cache or new. */
+async function loadProgram(
+  { id, program }: ProgramRun,
+  sessions: SessionCache,
+  context: JobContext,
+): Promise<LoadedProgram> {
+  return await sessions.get(id, async () => {
+    const model = await context.artifact(program.model);
+    const subject = `program '${program.name}'`;
+    const session = await context.native(() => loadSession(model, subject, true));
+    return { session, memory: new ProgramMemory(session, program) };
+  });
 }
 
 /** Runs one program over its batches. */
 async function runBatches(
   job: ProgramJob,
   run: ProgramRun,
+  { session, memory }: LoadedProgram,
   outputs: BatchOutputs,
-  sessions: SessionCache,
   context: JobContext,
   onSamples: (samples: number) => void,
 ): Promise<void> {
   const { program } = run;
   const subject = `program '${program.name}'`;
-  const session = await sessions.get(program.model, async () => {
-    const model = await context.artifact(program.model);
-    return await context.native(() => loadSession(model, subject, true));
-  });
   const inputs = new BatchInputs(job, run);
-  const into = outputMemory(session, run);
   const end = run.firstSample + run.samples;
   const fill = (first: number) => {
     const filled = inputs.fill(first, Math.min(program.batch, end - first));
@@ -67,7 +47,7 @@ async function runBatches(
       const count = Math.min(program.batch, end - first);
       const feeds = await next;
       if (first + count < end) next = fill(first + count);
-      const results = await context.native(() => runSession(session, feeds, into, subject));
+      const results = await context.native(() => runSession(session, feeds, memory.into, subject));
       outputs.take(results, first, count);
       onSamples(count);
     }
@@ -78,7 +58,7 @@ async function runBatches(
 }
 
 /**
- * The bundle of a task's outputs.
+ * The bundle of a task's outputs, in memory of its own.
  * @throws NonFiniteOutputError, DataError, BadInputError (labels), RuntimeFailure, CancelledError
  */
 export async function runProgram(
@@ -88,17 +68,19 @@ export async function runProgram(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const [main] = job.runs;
   if (main === undefined) throw new KronlensError('bad-task', `${job.what} has no batches`);
-  const outputs = new BatchOutputs(main.program.outputs, job.firstBatch);
+  let loaded = await loadProgram(main, sessions, context);
+  const { memory } = loaded;
+  const samples = job.runs.reduce((total, run) => total + run.samples, 0);
+  const layout = memory.layout(samples);
+  const { spareSums } = memory;
+  const outputs = new BatchOutputs(main.program.outputs, job.firstBatch, layout, spareSums);
   let done = 0;
   for (const run of job.runs) {
-    await runBatches(job, run, outputs, sessions, context, (samples) => {
-      done += samples;
+    if (run !== main) loaded = await loadProgram(run, sessions, context);
+    await runBatches(job, run, loaded, outputs, context, (count) => {
+      done += count;
       context.progress(done);
     });
   }
-  const bytes = encodeBundle(outputs.finish());
-  // Memory of its own, so that it can be moved.
-  return bytes.byteLength === bytes.buffer.byteLength && bytes.buffer instanceof ArrayBuffer
-    ? new Uint8Array(bytes.buffer)
-    : new Uint8Array(bytes);
+  return outputs.finish();
 }

@@ -120,3 +120,20 @@ test('misuse is refused', () => {
   assert.deepEqual([...sum.finish()], [2, 4]);
   assert.throws(() => sum.add(Float64Array.of(1, 2)), /finished/);
 });
+
+test('memory that is given is used, and changes nothing', () => {
+  fc.assert(
+    fc.property(batches, fc.integer({ min: 0, max: 9 }), (values, first) => {
+      const spare: Float64Array[] = [];
+      const before = Array.from({ length: first }, () => [0, 0, 0]);
+      const expected = sumOver([...before, ...values], first, first + values.length);
+      for (let use = 0; use < 2; use++) {
+        const into = new Float64Array(LENGTH).fill(use);
+        const sum = new TreeSum(first, { into, spare });
+        for (const value of values) assert.equal(sum.add(Float64Array.from(value)), true);
+        assert.equal(sum.finish(), into);
+        assert.deepEqual(into, expected);
+      }
+    }),
+  );
+});

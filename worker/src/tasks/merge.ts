@@ -1,9 +1,10 @@
 // Merge tasks: adds the partial sums of shards into the sums over all batches.
 import {
   type ArtifactStore,
+  BundleLayout,
   type BundleTensor,
+  contentId,
   decodeBundle,
-  encodeBundle,
   KronlensError,
   type MergeTask,
 } from '@kronlens/proto';
@@ -37,18 +38,17 @@ export async function runMerge(
     shape,
     symmetric,
   }));
-  const sums = new Map([...first.keys()].map((name) => [name, new TreeSum()]));
+  const frame = new BundleLayout(layout).frame();
+  const sums = new Map([...frame.values].map(([name, into]) => [name, new TreeSum(0, { into })]));
   addBundle(sums, first);
   for (const id of task.bundles.slice(1)) {
     const bundle = decodeBundle(await store.get(id));
     requireSameTensors(first, bundle, firstId, id);
     addBundle(sums, bundle);
   }
-  const tensors = layout.map((tensor) => ({
-    ...tensor,
-    values: sums.get(tensor.name)?.finish() ?? new Float64Array(0),
-  }));
-  return [{ name: 'sums', bytes: encodeBundle(tensors) }];
+  for (const sum of sums.values()) sum.finish();
+  const bytes = frame.finish();
+  return [{ name: 'sums', bytes, id: contentId(bytes) }];
 }
 
 type Bundle = ReadonlyMap<string, BundleTensor>;

@@ -1,4 +1,5 @@
 // The module that each of the executor's threads runs.
+import { contentId } from '@kronlens/proto';
 import { StreamedOperator } from '../curvature/streamed-operator.js';
 import { serveJobs } from '../pool/serve-jobs.js';
 import { runEvaluation } from '../session/run-evaluation.js';
@@ -29,7 +30,9 @@ serveJobs<PoolJobs>(
   {
     async program(job, context) {
       const bytes = await runProgram(job, sessions, context);
-      return { answer: [{ name: 'sums', bytes }], transfer: [bytes.buffer] };
+      // Hashed here, where tasks run side by side, and not on the one main thread.
+      const id = contentId(bytes);
+      return { answer: [{ name: 'sums', bytes, id }], transfer: [bytes.buffer] };
     },
     async merge(job, context) {
       const get = (id: string) => {

@@ -56,14 +56,15 @@ export async function cutRuns(
   const end = Math.min(firstSample + Number(task.batchCount) * batch, Number(task.samples));
   if (end <= firstSample) throw new BadTaskError('it covers no samples');
   const odd = (end - firstSample) % batch;
-  if (odd === 0) return [{ program: full, firstSample, samples: end - firstSample }];
+  const whole = { id: task.program, program: full, firstSample, samples: end - firstSample };
+  if (odd === 0) return [whole];
   if (task.tailProgram === '') {
     if (!full.inputs.some(({ role }) => role === InputRole.SAMPLE_WEIGHT)) {
       throw new BadTaskError(
         `its last batch has ${odd} samples, and program '${full.name}' takes no weights to mask the rest of ${batch}`,
       );
     }
-    return [{ program: full, firstSample, samples: end - firstSample }];
+    return [whole];
   }
   const tail = decodeProgram(await store.get(task.tailProgram));
   if (tail.batch !== odd) {
@@ -72,8 +73,8 @@ export async function cutRuns(
     );
   }
   const runs = [
-    { program: full, firstSample, samples: end - firstSample - odd },
-    { program: tail, firstSample: end - odd, samples: odd },
+    { ...whole, samples: whole.samples - odd },
+    { id: task.tailProgram, program: tail, firstSample: end - odd, samples: odd },
   ];
   return runs.filter(({ samples }) => samples > 0);
 }
@@ -114,7 +115,10 @@ function fittingArray(program: Program, input: ProgramInput, task: ProgramTask):
  * The arrays that the programs read.
  * @throws BadInputError when the data do not fit
  */
-export function neededArrays(runs: readonly ProgramRun[], task: ProgramTask): DataArray[] {
+export function neededArrays(
+  runs: readonly Pick<ProgramRun, 'program'>[],
+  task: ProgramTask,
+): DataArray[] {
   const arrays = new Set<DataArray>();
   for (const { program } of runs) {
     for (const input of program.inputs.filter(readsArray)) {

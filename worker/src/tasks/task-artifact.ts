@@ -4,4 +4,6 @@
 export interface TaskArtifact {
   readonly name: string;
   readonly bytes: Uint8Array;
+  /** Their content id, where whoever made them has computed it. */
+  readonly id?: string;
 }
