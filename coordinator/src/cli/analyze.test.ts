@@ -41,6 +41,7 @@ test('a run writes every file, a record and a summary; nothing else stays', () =
         ...layers.flatMap((layer) => [
           ...['input', 'mean', 'output'].map((kind) => `factors/${layer}.${kind}.arrow`),
           ...['ggn', 'input', 'output'].map((kind) => `eigenvectors/${layer}.${kind}.arrow`),
+          ...(layer.startsWith('fc') ? [`factors/${layer}.surrogate.arrow`] : []),
           ...['input', 'output', 'singular_values'].map(
             (kind) => `correspondence/${layer}.${kind}.arrow`,
           ),

@@ -35,6 +35,14 @@ const WORDS: Readonly<Record<string, MeasureWords>> = {
     title: 'heuristic overlap',
     explanation: 'of the top c − 1 eigenspace of E[M] with the row space of the weights behind',
   },
+  surrogate_overlap: {
+    title: 'overlap of M~',
+    explanation: 'of the top c − 1 eigenspaces of E[M] and its surrogate 4^−L Sᵀ E[A] S',
+  },
+  surrogate_error: {
+    title: 'error of M~',
+    explanation: '‖M~ − E[M]‖ / ‖E[M]‖ in the Frobenius norm',
+  },
   trace: { title: 'trace of H', explanation: 'the sum of all eigenvalues of the exact block' },
   trace_kronecker: {
     title: 'trace, Kronecker',

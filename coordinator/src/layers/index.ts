@@ -8,4 +8,5 @@ export type {
   SkippedLayer,
   UnsupportedNode,
 } from './layer.js';
+export { type ChainWeight, type LinearChain, linearChain } from './linear-chain.js';
 export { distinctNames, layerName } from './names.js';

@@ -65,6 +65,17 @@ export function totalOf(
   return output && sums.get(output.name)?.values[0];
 }
 
+/** The mean over samples of the program's symmetric matrix of that kind, packed. */
+export function meanMatrix(
+  sums: ReadonlyMap<string, BundleTensor>,
+  outputs: readonly ProgramOutput[],
+  kind: string,
+  samples: number,
+): Float64Array | undefined {
+  const output = outputs.find((candidate) => candidate.layer === '' && candidate.kind === kind);
+  return output && sums.get(output.name)?.values.map((sum) => sum / samples);
+}
+
 /**
  * @param sums the merged bundle of the program that the layer is in
  * @param outputs the program's

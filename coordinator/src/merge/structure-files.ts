@@ -10,7 +10,8 @@ import { type StructureBundle, structureMatrix } from './structure-rows.js';
 
 /**
  * Writes `correspondence/<layer>.input.arrow` and `.output.arrow`, one pair a group, and
- * `correspondence/<layer>.singular_values.arrow`; none for a layer whose exact block is zero.
+ * `correspondence/<layer>.singular_values.arrow`; none for a layer whose exact block is zero. Of
+ * layers with a chain to the logits also `factors/<layer>.surrogate.arrow`.
  * @param operator of the exact eigenvectors: `ggn`, `hessian`, ...
  * @throws DiskFullError
  */
@@ -19,6 +20,14 @@ export async function writeStructureFiles(
   operator: string,
   bundle: StructureBundle,
 ): Promise<void> {
+  if (bundle.has('surrogate_output'))
+    await writeMatrix(files, 'factors', `${files.stem}.surrogate.arrow`, {
+      layer: files.layer.name,
+      what: 'surrogate M~ of the output Hessian E[M]',
+      normalisation: '4^-L S^T E[A] S: S the product of the weights behind, L the ReLUs between',
+      ...matrixOf(structureMatrix(bundle, 'surrogate_output')),
+      metadata: layerFacts(files),
+    });
   if (!bundle.has('singular_values')) return;
   const singular = matrixOf(structureMatrix(bundle, 'singular_values'));
   if (singular.rows === 0) return;

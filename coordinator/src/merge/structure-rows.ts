@@ -17,7 +17,13 @@ export interface MeasuredLayer {
 const BY_K = ['eigenspace_overlap', 'eigenvalue_ratio', 'matricised_rank_ratio'] as const;
 
 /** Single numbers; in the order of the rows. */
-const SCALARS = ['norm_frobenius_kronecker', 'trace_kronecker', 'heuristic_overlap'] as const;
+const SCALARS = [
+  'norm_frobenius_kronecker',
+  'trace_kronecker',
+  'heuristic_overlap',
+  'surrogate_overlap',
+  'surrogate_error',
+] as const;
 
 /**
  * Rows of structure.arrow. `k` of `eigenspace_overlap` is the dimension, of `eigenvalue_ratio` and
@@ -81,17 +87,25 @@ export function structureNotes(
   const count = (name: string): number | undefined => bundle.get(name)?.values[0];
   const pairs = bundle.get('eigenvalues_kronecker')?.values.length ?? 0;
   const expected = Math.min(outliers, pairs);
+  const heuristic = count('heuristic_rank');
   const operators = [
     [`its exact block (${layer.operator})`, count('rank'), 'measures of its eigenvectors'],
     ['the Kronecker product of its factors', count('rank_kronecker'), 'eigenspace overlaps'],
   ] as const;
-  return operators.flatMap(([what, rank, measures]) => {
+  const ranks = operators.flatMap(([what, rank, measures]) => {
     if (rank === undefined || rank >= expected) return [];
     const start = `layer '${layer.name}':`;
     if (rank === 0) return [`${start} ${what} is zero, so ${measures} are not defined`];
     const cause = `only ${rank} eigenvalues of ${what} can be told from zero`;
     return [`${start} ${cause}, so ${measures} end at k = ${rank}`];
   });
+  const rank = count('rank_output');
+  if (rank === undefined || heuristic === undefined || rank >= heuristic) return ranks;
+  const found = rank === 0 ? 'is zero' : `has ${rank} eigenvalues that can be told from zero`;
+  return [
+    ...ranks,
+    `layer '${layer.name}': its output Hessian ${found}, so its overlap with the ${heuristic} dimensions of the heuristic eigenspace is not defined`,
+  ];
 }
 
 /** The matrix of that name. @throws KronlensError when the bundle lacks it */

@@ -33,7 +33,8 @@ export function factorOptions(
       '--curvature hessian is about the exact blocks; add curvature to --measure',
     );
   const exact = options.measures.includes('curvature') ? { denseLimit: options.dense } : undefined;
+  const lossHessian = options.measures.includes('structure');
   const sharing = options.sharing === 'reduce' ? 'reduce' : 'expand';
   const optimal = options.sharing === 'kfoc';
-  return { loss, columns, sharing, optimal, bias: options.bias, labels, exact };
+  return { loss, columns, sharing, optimal, bias: options.bias, labels, lossHessian, exact };
 }

@@ -5,6 +5,7 @@ import {
   KroneckerBlockSchema,
   KroneckerEigenSchema,
   KroneckerPairSchema,
+  type OutputHeuristic,
   StructureTaskSchema,
   type Task,
   type TaskResult,
@@ -36,6 +37,8 @@ export interface StructureJob {
   readonly groups: readonly DecomposedFactors[];
   /** Content id of the bundle with the exact eigenpairs; undefined: only the factors are measured. */
   readonly exact: string | undefined;
+  /** Absent where no chain of linear layers leads to the logits. */
+  readonly heuristic?: OutputHeuristic | undefined;
 }
 
 export interface StructureStage {
@@ -68,6 +71,7 @@ export function structureTask({ top, outliers }: StructureStage, job: StructureJ
     ),
     classes: outliers + 1,
     top,
+    ...(job.heuristic === undefined ? {} : { heuristic: job.heuristic }),
   });
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'structure', value } });
 }

@@ -26,6 +26,7 @@ import {
   factorName,
   type LayerFactors,
   layerFactors,
+  meanMatrix,
   totalOf,
 } from '../merge/layer-factors.js';
 import { LayerSpectra } from '../merge/layer-spectra.js';
@@ -46,6 +47,7 @@ import { type EigenJob, runEigenStage } from './eigen-stage.js';
 import { runEkfac } from './ekfac-stage.js';
 import type { Engine } from './engine.js';
 import type { MergedSums } from './factor-stage.js';
+import { type Heuristics, heuristics } from './heuristic-inputs.js';
 import type { PassSetting } from './layer-pass.js';
 import {
   exactOperator,
@@ -70,6 +72,8 @@ export class ResultWriter {
   readonly #notes: string[] = [];
   #loss: number | null = null;
   #accuracy: number | null = null;
+  /** E[A], packed. */
+  #lossHessian: Float64Array | undefined;
 
   constructor(engine: Engine, run: PreparedRun, options: AnalysisOptions, folder: string) {
     this.#engine = engine;
@@ -101,6 +105,7 @@ export class ResultWriter {
       const sums = decodeBundle(await this.#engine.store.get(bundle));
       this.#loss ??= meanOf(totalOf(sums, outputs, 'loss'), data.samples);
       this.#accuracy ??= meanOf(totalOf(sums, outputs, 'correct'), data.samples);
+      this.#lossHessian ??= meanMatrix(sums, outputs, 'loss_hessian', data.samples);
       for (const layer of layers.filter(({ name }) => names.includes(name))) {
         const stem = stems.get(layer.name) ?? layer.name;
         const files = { folder: this.#folder, layer, stem, options: factorOptions };
@@ -335,10 +340,21 @@ export class ResultWriter {
     return this.#run.layers.flatMap(({ name }) => structureJob(this.#workOf(name)) ?? []);
   }
 
+  async #heuristics(): Promise<Heuristics> {
+    const { model, layers, factorOptions } = this.#run;
+    if (this.#lossHessian === undefined) return { inputs: new Map(), notes: [] };
+    return await heuristics(this.#engine, model, layers, factorOptions.loss, this.#lossHessian);
+  }
+
   /** Measures how the exact eigenvectors relate to the factors', and writes the matrices. */
   async writeStructure(progress: StageProgress, seen: (result: TaskResult) => void): Promise<void> {
     const stage = { top: this.#options.top, outliers: this.#outliers };
-    const jobs = this.#structureJobs();
+    const { inputs, notes } = await this.#heuristics();
+    this.#notes.push(...notes);
+    const jobs = this.#structureJobs().map((job) => ({
+      ...job,
+      heuristic: inputs.get(job.layer),
+    }));
     await runStructureStage(this.#engine, stage, jobs, progress, seen, async (job, bundle) => {
       const { spectra, files } = this.#workOf(job.layer);
       const operator = exactOperator(this.#options);

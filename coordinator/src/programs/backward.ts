@@ -23,6 +23,8 @@ export interface LayerCotangents {
   /** g [C, ...shape of z] of every use that the logits depend on. */
   readonly cotangents: ReadonlyMap<string, string>;
   readonly columns: number;
+  /** What was pulled back: R [C, B, c] with R^T R = A, 0 for padded samples. */
+  readonly seed: string;
   readonly lossInputs: LossInputs;
 }
 
@@ -49,7 +51,7 @@ export function emitLayerCotangents(
     columns,
     targets: layers.flatMap((layer) => layer.uses.map((use) => use.output)),
   });
-  return { cotangents, columns, lossInputs };
+  return { cotangents, columns, seed, lossInputs };
 }
 
 /** What the loss is of: the logits as rows, labels where they are needed, draws. */

@@ -18,6 +18,8 @@ export interface FactorOptions {
   readonly bias: 'separate' | 'joint';
   /** Whether labels are given. */
   readonly labels: boolean;
+  /** Whether E[A], the mean Hessian of the loss in the logits, is summed too. */
+  readonly lossHessian?: boolean;
   /** What is summed of the exact blocks beside the factors; undefined: nothing. */
   readonly exact?: ExactSums | undefined;
 }

@@ -14,7 +14,7 @@ import {
   emitWeighted,
   type MatrixBatch,
 } from './layer-inputs.js';
-import { emitLossSums } from './loss-sums.js';
+import { emitLossHessian, emitLossSums } from './loss-sums.js';
 import {
   emitMeanMap,
   emitMeanTotal,
@@ -28,6 +28,8 @@ import { emitSpatialGram, layerFold } from './spatial-gram.js';
 export interface FactorProgramRequest extends BackwardRequest {
   /** Whether loss and accuracy are summed too; labels must be given. */
   readonly sums: boolean;
+  /** Whether A is summed too. */
+  readonly lossHessian: boolean;
   /** The batch may be padded: samples get a weight of 0 or 1. */
   readonly padded: boolean;
   readonly name: string;
@@ -45,6 +47,7 @@ export function buildFactorProgram(request: FactorProgramRequest): BuiltProgram 
   layers.forEach((layer, index) => {
     emitLayerSums({ b, request, nodes, ...pulled, weight, outputs }, layer, `layer${index}`);
   });
+  if (request.lossHessian) emitLossHessian(b, pulled, outputs);
   if (request.sums) emitLossSums(b, options.loss, pulled.lossInputs, weight, outputs);
   return finishProgram(b, request.name, batch, inputs, outputs);
 }

@@ -1,5 +1,6 @@
-// The loss and the number of right answers, summed over a batch.
-import type { GraphBuilder } from '../graph/index.js';
+// The loss, its Hessian in the logits and the number of right answers, summed over a batch.
+import { type GraphBuilder, int } from '../graph/index.js';
+import type { LayerCotangents } from './backward.js';
 import { emitCorrect, emitLoss, type LossInputs, type LossName } from './loss.js';
 import type { ProgramOutputs } from './program-io.js';
 
@@ -23,4 +24,17 @@ export function emitLossSums(
   outputs.add('loss', total(emitLoss(b, loss, inputs)), { ...facts, kind: 'loss' });
   const correct = emitCorrect(b, loss, inputs);
   if (correct !== undefined) outputs.add('correct', total(correct), { ...facts, kind: 'correct' });
+}
+
+/** Adds the output `loss_hessian` [c, c]: the sum over samples of A = R^T R. */
+export function emitLossHessian(
+  b: GraphBuilder,
+  { seed, columns, lossInputs }: LayerCotangents,
+  outputs: ProgramOutputs,
+): void {
+  const { batch, outputs: c } = lossInputs;
+  const rows = b.reshape(seed, [columns * batch, c]);
+  const gram = b.emit('Gemm', [rows, rows], { transA: int(1) });
+  const facts = { layer: '', group: 0, shape: [c, c], symmetric: true, scale: 1 };
+  outputs.add('loss_hessian', gram, { ...facts, kind: 'loss_hessian' });
 }

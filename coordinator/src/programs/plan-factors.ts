@@ -51,6 +51,7 @@ export async function planFactors(
         layers: group,
         options,
         sums: options.labels && index === 0,
+        lossHessian: options.lossHessian === true && index === 0,
         padded,
         name,
       });

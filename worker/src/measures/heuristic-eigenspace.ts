@@ -13,15 +13,16 @@ export interface Matrix {
 /**
  * S^(p) = W^(L) ... W^(p+1), the product of the weights behind layer p (arXiv 2010.04261, heuristic
  * output eigenspace).
- * @param weights W^(L) first; at least one, each with as many columns as the next has rows
+ * @param weights W^(L) first; each with as many columns as the next has rows. None: the identity
+ * @param outDim m, outputs of layer p
  */
 export async function weightChain(
   weights: readonly Matrix[],
+  outDim: number,
   linalg: LinearAlgebra,
 ): Promise<Matrix> {
   const [first, ...rest] = weights;
-  if (first === undefined) throw new RangeError('there is no weight behind the last layer');
-  let chain = first;
+  let chain = first ?? identity(outDim);
   for (const { rows, columns, values } of rest) {
     if (chain.columns !== rows)
       throw new RangeError(
@@ -31,6 +32,12 @@ export async function weightChain(
     chain = { ...shape, values: await linalg.gemm(chain.values, values, shape) };
   }
   return { rows: chain.rows, columns: chain.columns, values: chain.values };
+}
+
+function identity(n: number): Matrix {
+  const values = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) values[i * n + i] = 1;
+  return { rows: n, columns: n, values };
 }
 
 /**

@@ -25,5 +25,5 @@ export { kroneckerFrobeniusNorm, kroneckerTrace } from './kronecker-norms.js';
 export { type MatricisedRanks, matricisedRanks } from './matricised-rank.js';
 export { outlierPosition, outlierRatio } from './outliers.js';
 export { positiveRank } from './positive-rank.js';
-export { surrogateOutputHessian } from './surrogate-output-hessian.js';
+export { surrogateError, surrogateOutputHessian } from './surrogate-output-hessian.js';
 export { dimensionOf, type WeightShape, type WeightVectors } from './weight-vectors.js';

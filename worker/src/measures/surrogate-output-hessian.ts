@@ -1,6 +1,7 @@
 // A stand-in for the output Hessian that needs no gradients.
 import type { LinearAlgebra } from '../linalg/index.js';
 import type { Matrix } from './heuristic-eigenspace.js';
+import { frobeniusNorm } from './kronecker-norms.js';
 
 /**
  * M~ = 4^-L S^T A S (arXiv 2010.04261, surrogate output Hessian): every one of the L ReLU layers in
@@ -19,4 +20,11 @@ export async function surrogateOutputHessian(
   const half = await linalg.gemm(lossHessian, chain, { rows: c, inner: c, columns: m });
   const full = await linalg.gemm(chain, half, { rows: m, inner: c, columns: m, transposeA: true });
   return full.map((value) => value * 4 ** -relus);
+}
+
+/** ||M~ - E[M]||_F / ||E[M]||_F of two [m, m] matrices; null where E[M] is 0. */
+export function surrogateError(surrogate: Float64Array, output: Float64Array): number | null {
+  const norm = frobeniusNorm(output);
+  const difference = surrogate.map((value, at) => value - (output[at] as number));
+  return norm === 0 ? null : frobeniusNorm(difference) / norm;
 }

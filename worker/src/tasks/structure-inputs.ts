@@ -36,8 +36,8 @@ export interface ExactEigenpairs {
 }
 
 export interface HeuristicInputs {
-  /** S, [logits, m]. */
-  readonly chain: Matrix;
+  /** W^(L) first; their product is S [logits, m], the identity where there are none. */
+  readonly weights: readonly Matrix[];
   /** [logits, logits]. */
   readonly lossHessian: Float64Array;
 }
@@ -136,15 +136,18 @@ async function readHeuristic(
   reader: BundleReader,
 ): Promise<HeuristicInputs | undefined> {
   if (task.heuristic === undefined) return undefined;
-  const { bundle, chain, lossHessian } = task.heuristic;
-  const { shape, values } = reader.tensor(await reader.bundle(bundle), chain);
-  const [rows = 0, columns] = shape;
-  if (groups !== 1 || columns !== outDim)
+  const { bundle, lossHessian } = task.heuristic;
+  const weights: Matrix[] = [];
+  for (const name of task.heuristic.weights) {
+    const { shape, values } = reader.tensor(await reader.bundle(bundle), name);
+    const [rows = 0, columns = 0] = shape;
+    weights.push({ rows, columns, values });
+  }
+  const takes = weights.at(-1)?.columns ?? outDim;
+  if (groups !== 1 || takes !== outDim)
     throw new StructureTaskError(task, `the weights behind it do not take ${outDim} outputs`);
-  return {
-    chain: { rows, columns, values },
-    lossHessian: await reader.square(bundle, lossHessian, rows),
-  };
+  const logits = weights[0]?.rows ?? outDim;
+  return { weights, lossHessian: await reader.square(bundle, lossHessian, logits) };
 }
 
 class BundleReader {

@@ -186,7 +186,7 @@ test('without an exact block the factors are measured alone; the heuristic with 
       packed('loss', 2, Float64Array.of(0.25, -0.25, -0.25, 0.25)),
     ]),
   );
-  const tensors = { bundle, chain: 'chain', lossHessian: 'loss' };
+  const tensors = { bundle, weights: ['chain'], lossHessian: 'loss' };
   const heuristic = create(OutputHeuristicSchema, { ...tensors, relus: 1, shiftInvariant: true });
   const whole = create(StructureTaskSchema, { ...(await taskFor(problem)), exact: '', heuristic });
   const found = decodeBundle(await run(whole));
@@ -200,6 +200,10 @@ test('without an exact block the factors are measured alone; the heuristic with 
       'rank_kronecker',
       'eigenvalues_kronecker',
       'heuristic_overlap',
+      'surrogate_overlap',
+      'surrogate_error',
+      'heuristic_rank',
+      'rank_output',
       'surrogate_output',
     ],
   );

@@ -22,7 +22,9 @@ import {
   outlierRatio,
   outputCorrespondence,
   positiveRank,
+  surrogateError,
   surrogateOutputHessian,
+  weightChain,
 } from '../measures/index.js';
 import {
   type ExactEigenpairs,
@@ -60,7 +62,8 @@ function matrix(name: string, rows: number, columns: number, values: Float64Arra
  *   `eigenspace_overlap` [min(r(H), r(K))], `eigenvalue_ratio` [min(r(H), pairs)],
  *   `matricised_rank_ratio` [r(H)], `singular_values` [r(H), at most 10], and of every group g
  *   `g<g>.correspondence_input` [n, r(H)], `g<g>.correspondence_output` [m, r(H)]
- * - with a heuristic: `heuristic_overlap`, `surrogate_output` [m, m]
+ * - with a heuristic: `heuristic_overlap`, `surrogate_overlap`, `surrogate_error`, of E[M] and
+ *   M~ in the space that E[M]'s eigenvalues can be told from zero in; `surrogate_output` [m, m]
  * @throws StructureTaskError naming the layer, NotFiniteMatrixError, NoConvergenceError
  * @throws ArtifactMissingError, ArtifactCorruptError, MalformedBundleError
  */
@@ -129,17 +132,32 @@ async function ofEigenpairs(
 
 async function ofHeuristic(
   { heuristic }: StructureTask,
-  { factors }: StructureInputs,
-  { chain, lossHessian }: HeuristicInputs,
+  { factors, blocks }: StructureInputs,
+  { weights, lossHessian }: HeuristicInputs,
   linalg: LinearAlgebra,
 ): Promise<readonly BundleTensor[]> {
   const [only] = factors;
-  if (heuristic === undefined || only === undefined) return [];
+  const [block] = blocks;
+  if (heuristic === undefined || only === undefined || block === undefined) return [];
+  const { values, vectors } = only.output;
+  const chain = await weightChain(weights, values.length, linalg);
   const space = await heuristicEigenspace(chain, heuristic.shiftInvariant, linalg);
-  const overlap = await heuristicOverlap(only.output.vectors, space, linalg);
   const surrogate = await surrogateOutputHessian(chain, lossHessian, heuristic.relus, linalg);
+  const own = await linalg.eigh(surrogate, chain.columns);
+  const r = space.rows;
+  const defined = positiveRank(values) >= r;
+  const top = {
+    rows: r,
+    columns: chain.columns,
+    values: own.vectors.subarray(0, r * chain.columns),
+  };
+  const known = defined && positiveRank(own.values) >= r;
   return [
-    scalar('heuristic_overlap', overlap),
+    scalar('heuristic_overlap', defined ? await heuristicOverlap(vectors, space, linalg) : null),
+    scalar('surrogate_overlap', known ? await heuristicOverlap(vectors, top, linalg) : null),
+    scalar('surrogate_error', surrogateError(surrogate, block.output)),
+    scalar('heuristic_rank', r),
+    scalar('rank_output', positiveRank(values)),
     matrix('surrogate_output', chain.columns, chain.columns, surrogate),
   ];
 }
