@@ -1,6 +1,6 @@
 // kronlens worker: executes the tasks of a cluster's runs until it is told to leave.
-import { availableParallelism } from 'node:os';
-import { Command } from 'commander';
+import { availableParallelism, totalmem } from 'node:os';
+import { Command, Option } from 'commander';
 import { runWorker } from '../embedded.js';
 import { LINALGS } from '../plan/options.js';
 import { CODE_VERSION } from '../version.js';
@@ -11,7 +11,7 @@ import {
   linkOptions,
   natsOption,
 } from './cluster-options.js';
-import { choice, positiveInteger, wholeNumber } from './option-values.js';
+import { choice, memorySize, positiveInteger, wholeNumber } from './option-values.js';
 import type { Terminal } from './terminal.js';
 
 interface Parsed extends ClusterParsed {
@@ -19,6 +19,7 @@ interface Parsed extends ClusterParsed {
   readonly concurrency: number;
   readonly device: 'cpu';
   readonly linalg: (typeof LINALGS)[number];
+  readonly memory: number;
   readonly drain: number;
 }
 
@@ -31,6 +32,12 @@ ${CLUSTER_HELP}
 Examples:
   kronlens worker --nats nats://head:4222
   kronlens worker --nats nats://head:4222 --store file:///shared/kronlens --concurrency 8`;
+
+/** Four fifths of the machine's memory, or of what the container may use. */
+function defaultMemory(): number {
+  const allowed = process.constrainedMemory?.() ?? 0;
+  return Math.floor(0.8 * (allowed > 0 ? Math.min(allowed, totalmem()) : totalmem()));
+}
 
 /** Turns signals into a drain first and a stop afterwards. */
 function leaving(drainSeconds: number, terminal: Terminal) {
@@ -51,7 +58,7 @@ async function work(parsed: Parsed, terminal: Terminal): Promise<void> {
   const { parseStore } = await import('@kronlens/proto/nats');
   const store = parseStore(parsed.store);
   const { drain, stop, over } = leaving(parsed.drain, terminal);
-  const { concurrency, device, linalg } = parsed;
+  const { concurrency, device, linalg, memory: memoryBytes } = parsed;
   try {
     await runWorker({
       link: linkOptions(parsed.nats, parsed),
@@ -60,6 +67,7 @@ async function work(parsed: Parsed, terminal: Terminal): Promise<void> {
       concurrency,
       device,
       linalg,
+      memoryBytes,
       log: (line) => terminal.err(line),
       drain,
       stop,
@@ -77,6 +85,11 @@ export function workerCommand(terminal: Terminal): Command {
   return addClusterOptions(command)
     .option('--device <name>', 'cpu', choice(['cpu'] as const, ['cuda', 'webgpu']), 'cpu' as const)
     .option('--linalg <name>', LINALGS.join(', '), choice(LINALGS), 'auto' as const)
+    .addOption(
+      new Option('--memory <size>', 'memory for all its tasks together, e.g. 64G')
+        .argParser(memorySize)
+        .default(defaultMemory(), 'four fifths of the machine'),
+    )
     .option('--drain <seconds>', 'time to finish tasks when it leaves', wholeNumber, 60)
     .addHelpText('after', EXAMPLES)
     .action((parsed: Parsed) => work(parsed, terminal));

@@ -5,6 +5,7 @@ import { type TestContext, test } from 'node:test';
 import {
   create,
   decodeBundle,
+  EigenTaskSchema,
   EmptyTaskSchema,
   encodeBundle,
   KronlensError,
@@ -58,7 +59,7 @@ async function bench(t: TestContext) {
     store,
     lines,
     /** Starts a worker in this process. */
-    work: () =>
+    work: (memoryBytes = 2 ** 33) =>
       workers.push(
         runWorker({
           link: { url: cluster.url },
@@ -66,6 +67,7 @@ async function bench(t: TestContext) {
           codeVersion: CODE_VERSION,
           concurrency: 2,
           device: 'cpu',
+          memoryBytes,
           linalg: 'portable',
           log: (line) => lines.push(line),
           drain: leave.signal,
@@ -150,6 +152,50 @@ test('thousands of short tasks leave their results and nothing else', {
   await cluster.until(async () =>
     (await notes.all()).every(({ messages }) => messages.length === 0),
   );
+});
+
+test('a task goes to a worker that has the memory for it, past those that have not', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
+  const { work, queue, store, cluster, link } = await bench(t);
+  const bundle = await store.put(
+    encodeBundle([{ name: 'a', shape: [2, 2], symmetric: true, values: Float64Array.of(2, 0, 3) }]),
+  );
+  const eigen = (size: number) =>
+    create(TaskSchema, {
+      codeVersion: CODE_VERSION,
+      kind: {
+        case: 'eigen',
+        value: create(EigenTaskSchema, {
+          bundle,
+          tensor: 'a',
+          scale: 1,
+          layer: 'fc',
+          size: BigInt(size),
+        }),
+      },
+    });
+  const GIB = 2 ** 30;
+  // Of 4.5 GiB, as its size says: one worker takes no large tasks, one takes them and has too little.
+  work(GIB);
+  work(3 * GIB);
+  const run = queue();
+  const large = run.submit(eigen(10_000));
+  const small = await run.submit(eigen(2));
+  assert.equal(small.artifacts.length, 1);
+  const place = taskConsumer('large', CODE_VERSION);
+  const passedOn = async () =>
+    (await link.jsm.consumers.info(TASK_STREAM, place)).delivered.consumer_seq > 0;
+  await cluster.until(passedOn);
+  assert.equal(await cluster.results(), 1);
+  assert.deepEqual(
+    run.needs.map(({ memoryBytes }) => memoryBytes),
+    [4.8e9],
+  );
+  work(8 * GIB);
+  assert.equal((await large).artifacts.length, 1);
+  await cluster.until(async () => (await cluster.queued()) === 0);
 });
 
 test('a corrupt artifact fails the run with the reason; the next run is not touched', {

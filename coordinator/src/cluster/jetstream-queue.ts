@@ -22,6 +22,10 @@ import {
   Records,
   setUpCluster,
   TASK_STREAM,
+  type TaskClass,
+  type TaskNeeds,
+  taskClass,
+  taskNeeds,
   taskSubject,
 } from '@kronlens/proto/nats';
 import type { Queue } from '../plan/queue.js';
@@ -41,6 +45,8 @@ export interface JetStreamQueueOptions {
   readonly store: ArtifactStore;
   /** As tasks name it to workers. */
   readonly storeName: string;
+  /** Where programs run; default `cpu`. */
+  readonly device?: string;
   /** Names the run on the server. */
   readonly run: string;
   /** Interrupts the run. */
@@ -59,6 +65,7 @@ export interface JetStreamQueueOptions {
 export class JetStreamQueue implements Queue {
   readonly #options: JetStreamQueueOptions;
   readonly #outstanding: Outstanding;
+  readonly #device: string;
   readonly #dead: Records<typeof DeadLetterSchema>;
   readonly #failure = new AbortController();
   readonly #signal: AbortSignal;
@@ -71,6 +78,7 @@ export class JetStreamQueue implements Queue {
   constructor(options: JetStreamQueueOptions) {
     const { link, run, signal } = options;
     this.#options = options;
+    this.#device = options.device ?? 'cpu';
     this.#outstanding = new Outstanding(options.window ?? (() => MOST_SENT));
     this.#dead = new Records(link, BUCKETS.dead, DeadLetterSchema);
     this.#signal = AbortSignal.any([signal, this.#failure.signal]);
@@ -124,13 +132,23 @@ export class JetStreamQueue implements Queue {
     await this.#publish(id, task);
   }
 
+  /** What the tasks that are queued or worked on need of workers. */
+  get needs(): readonly TaskNeeds[] {
+    return this.#outstanding.sent().map(({ task }) => taskNeeds(task, this.#device));
+  }
+
+  #placeOf(task: Task): TaskClass {
+    return taskClass(taskNeeds(task, this.#device));
+  }
+
   /** Puts the task into the work queue. @returns false when it is there already */
   async #publish(id: string, task: Task): Promise<boolean> {
     const { link, store, run, storeName } = this.#options;
-    const message = await encodeDispatch(task, { run, store: storeName }, store);
+    const needs = taskNeeds(task, this.#device);
+    const message = await encodeDispatch(task, { run, store: storeName }, needs, store);
     await this.#options.permit?.();
     if (this.#signal.aborted) return true;
-    const subject = taskSubject('cpu', CODE_VERSION, id);
+    const subject = taskSubject(taskClass(needs), CODE_VERSION, id);
     const publish = () => link.call('queueing a task', () => link.js.publish(subject, message));
     try {
       await publish();
@@ -169,7 +187,8 @@ export class JetStreamQueue implements Queue {
         if (this.#signal.aborted) return;
         if (wanted?.sentMs === undefined || performance.now() - wanted.sentMs < RESEND_MS) continue;
         const isThere = !(await this.#publish(id, task));
-        if (isThere && (await removeIfStuck(this.#options.link, id))) await this.#publish(id, task);
+        if (isThere && (await removeIfStuck(this.#options.link, this.#placeOf(task), id)))
+          await this.#publish(id, task);
         wanted.sentMs = performance.now();
       }
     } finally {
@@ -201,8 +220,8 @@ export class JetStreamQueue implements Queue {
     for (const { reject } of this.#outstanding.takeAll()) reject(this.#signal.reason);
     if (link.connection.isClosed()) return;
     link.connection.publish(cancelSubject(run));
-    for (const { id } of sent) {
-      const filter = taskSubject('cpu', CODE_VERSION, id);
+    for (const { id, task } of sent) {
+      const filter = taskSubject(this.#placeOf(task), CODE_VERSION, id);
       // Not worth waiting for a server that is away: a task that stays costs little.
       await link.jsm.streams.purge(TASK_STREAM, { filter }).catch(() => {});
     }

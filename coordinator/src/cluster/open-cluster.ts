@@ -87,7 +87,7 @@ export async function openRunEngine(options: RunEngineOptions): Promise<ClusterE
     ...(permit && { permit }),
   });
   const local = await openLocalTasks(store, signal);
-  const stopWatching = watchWorkers(link, note);
+  const stopWatching = watchWorkers(link, note, () => remote.needs);
   const submit = async (task: Task): Promise<TaskResult> => {
     const { kind } = task;
     // Looking into files and evaluating small models would take longer to send than to do.

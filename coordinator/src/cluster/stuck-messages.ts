@@ -1,5 +1,12 @@
 // Finds tasks in the work queue that the server will never hand out: it forgot, when it was killed, that they had left.
-import { type NatsLink, TASK_STREAM, taskConsumer, taskSubject } from '@kronlens/proto/nats';
+import {
+  type NatsLink,
+  TASK_CLASSES,
+  TASK_STREAM,
+  type TaskClass,
+  taskConsumer,
+  taskSubject,
+} from '@kronlens/proto/nats';
 import { CODE_VERSION } from '../version.js';
 
 /**
@@ -8,12 +15,16 @@ import { CODE_VERSION } from '../version.js';
  * subject from being used again.
  * @returns whether it was removed
  */
-export async function removeIfStuck(link: NatsLink, taskId: string): Promise<boolean> {
+export async function removeIfStuck(
+  link: NatsLink,
+  place: TaskClass,
+  taskId: string,
+): Promise<boolean> {
   return await link.call('looking for a stuck task', async () => {
-    const subject = taskSubject('cpu', CODE_VERSION, taskId);
+    const subject = taskSubject(place, CODE_VERSION, taskId);
     const message = await link.jsm.streams.getMessage(TASK_STREAM, { last_by_subj: subject });
     if (message === null) return true;
-    const consumer = taskConsumer('cpu', CODE_VERSION);
+    const consumer = taskConsumer(place, CODE_VERSION);
     const info = await link.jsm.consumers.info(TASK_STREAM, consumer);
     const { delivered, ack_floor: floor, num_ack_pending: pending } = info;
     const isOver =
@@ -28,9 +39,11 @@ export async function removeLeftovers(
   link: NatsLink,
   finished: ReadonlySet<string>,
 ): Promise<void> {
-  const filter = taskSubject('cpu', CODE_VERSION, '*');
-  const { state } = await link.jsm.streams.info(TASK_STREAM, { subjects_filter: filter });
-  for (const subject of Object.keys(state.subjects ?? {}))
-    if (finished.has(subject.split('.').at(-1) ?? ''))
-      await link.jsm.streams.purge(TASK_STREAM, { filter: subject });
+  for (const place of TASK_CLASSES) {
+    const subjects_filter = taskSubject(place, CODE_VERSION, '*');
+    const { state } = await link.jsm.streams.info(TASK_STREAM, { subjects_filter });
+    for (const filter of Object.keys(state.subjects ?? {}))
+      if (finished.has(filter.split('.').at(-1) ?? ''))
+        await link.jsm.streams.purge(TASK_STREAM, { filter });
+  }
 }

@@ -35,8 +35,8 @@ export function eigenCost(size: number): number {
   return size ** 3;
 }
 
-function eigenTask({ bundle, tensor, layer }: EigenJob): Task {
-  const value = create(EigenTaskSchema, { bundle, tensor, scale: 1, layer });
+function eigenTask({ bundle, tensor, layer, size }: EigenJob): Task {
+  const value = create(EigenTaskSchema, { bundle, tensor, scale: 1, layer, size: BigInt(size) });
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'eigen', value } });
 }
 

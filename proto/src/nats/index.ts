@@ -56,6 +56,18 @@ export {
   wakeSubject,
 } from './names.js';
 export { NATS_STORE, openStore, parseStore } from './open-store.js';
+export {
+  canTake,
+  NotForThisWorkerError,
+  needsInWords,
+  TASK_CLASSES,
+  type TaskClass,
+  type TaskNeeds,
+  taskClass,
+  taskNeeds,
+  type WorkerMeans,
+  workerClasses,
+} from './placement.js';
 export { type RecordEntry, Records } from './records.js';
 export {
   decodeHello,
@@ -72,6 +84,7 @@ export {
   decodeDispatch,
   decodeTaskEvent,
   dispatchedTask,
+  dispatchNeeds,
   encodeDispatch,
   encodeTaskEvent,
 } from './task-wire.js';

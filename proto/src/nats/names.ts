@@ -1,5 +1,7 @@
 // Names on the NATS server: streams, subjects, consumers and buckets of a cluster.
 
+import type { TaskClass } from './placement.js';
+
 /** Work-queue stream of tasks, one subject a task. */
 export const TASK_STREAM = 'KRONLENS_TASKS';
 /** Stream of artifacts, cut into chunks. */
@@ -24,9 +26,6 @@ export const BUCKETS = {
   /** Code version -> CoordinatorLease. */
   coordinators: 'kronlens_coordinators',
 } as const;
-
-/** What a worker must have to take a task. Each class has a consumer of its own. */
-export type TaskClass = 'cpu';
 
 /** A text as one token of a subject or a consumer's name. */
 export function token(text: string): string {

@@ -11,14 +11,8 @@ import { Kvm } from '@nats-io/kv';
 import { nanos } from '@nats-io/transport-node';
 import type { NatsLink } from './link.js';
 import { isNotThere } from './link-errors.js';
-import {
-  ARTIFACT_STREAM,
-  BUCKETS,
-  TASK_STREAM,
-  type TaskClass,
-  taskConsumer,
-  taskSubject,
-} from './names.js';
+import { ARTIFACT_STREAM, BUCKETS, TASK_STREAM, taskConsumer, taskSubject } from './names.js';
+import { TASK_CLASSES } from './placement.js';
 
 const DAY_MS = 24 * 60 * 60_000;
 
@@ -34,8 +28,6 @@ export interface SetUpOptions {
   /** Copies of everything, on a server of several nodes. */
   readonly replicas?: number;
 }
-
-const CLASSES: readonly TaskClass[] = ['cpu'];
 
 /**
  * Makes what is missing; what is there stays as it is, so that an administrator may have set it up
@@ -68,7 +60,7 @@ export async function setUpCluster(link: NatsLink, options: SetUpOptions): Promi
     allow_direct: true,
     num_replicas,
   });
-  for (const taskClass of CLASSES) {
+  for (const taskClass of TASK_CLASSES) {
     await ensureConsumer(link, {
       durable_name: taskConsumer(taskClass, options.codeVersion),
       filter_subject: taskSubject(taskClass, options.codeVersion, '*'),

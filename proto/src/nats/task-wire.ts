@@ -15,6 +15,7 @@ import {
   taskId,
 } from '../messages/codec.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
+import type { TaskNeeds } from './placement.js';
 
 /** Larger tasks are stored as artifacts. */
 const MOST_INLINE = 512 * 1024;
@@ -22,17 +23,29 @@ const MOST_INLINE = 512 * 1024;
 /** The message by which a task travels. */
 export async function encodeDispatch(
   task: Task,
-  run: { readonly run: string; readonly store: string },
+  where: { readonly run: string; readonly store: string },
+  needs: TaskNeeds,
   store: ArtifactStore,
 ): Promise<Uint8Array> {
   const bytes = encodeTask(task);
   const cargo = bytes.length <= MOST_INLINE ? { task } : { taskArtifact: await store.put(bytes) };
-  return toBinary(DispatchSchema, create(DispatchSchema, { ...run, ...cargo }));
+  const device = needs.device;
+  const memoryBytes = BigInt(Math.ceil(needs.memoryBytes));
+  return toBinary(
+    DispatchSchema,
+    create(DispatchSchema, { ...where, device, memoryBytes, ...cargo }),
+  );
 }
 
 /** @throws MalformedMessageError */
 export const decodeDispatch = (bytes: Uint8Array): Dispatch =>
   decode(DispatchSchema, 'dispatched task', bytes);
+
+/** What the task of a dispatch needs of a worker. */
+export const dispatchNeeds = ({ device, memoryBytes }: Dispatch): TaskNeeds => ({
+  device,
+  memoryBytes: Number(memoryBytes),
+});
 
 /**
  * The task of a dispatch.

@@ -10,16 +10,20 @@ import {
 } from '@kronlens/proto';
 import {
   BUCKETS,
+  canTake,
   DeadLetterSchema,
   type Dispatch,
   decodeDispatch,
   dispatchedTask,
+  dispatchNeeds,
   encodeTaskEvent,
   eventSubject,
   type NatsLink,
+  NotForThisWorkerError,
   Records,
   type TaskEvent,
   TaskEventSchema,
+  type WorkerMeans,
 } from '@kronlens/proto/nats';
 import type { Executor } from '../execute.js';
 import type { Delivery } from './delivery.js';
@@ -32,6 +36,8 @@ import type { Turns } from './turns.js';
 
 /** A task that gets no turn for so long is left to other workers. */
 const MOST_WAIT_MS = 1000;
+/** Tasks for workers that have more come again after so long. */
+const PASS_ON_MS = 5000;
 
 export interface HandlerOptions {
   readonly link: NatsLink;
@@ -42,6 +48,7 @@ export interface HandlerOptions {
   readonly worker: string;
   readonly codeVersion: string;
   readonly ackWaitMs: number;
+  readonly means: WorkerMeans;
   readonly turns: Turns;
   /** Told of what people should know. */
   readonly log: (line: string) => void;
@@ -100,7 +107,7 @@ export class TaskHandler {
       const task = await this.#acceptable(dispatch, delivery.taskId);
       const result =
         (await this.#recorded(delivery)) ??
-        (await this.#execute(delivery, task, run, watcher, signal));
+        (await this.#execute(delivery, task, dispatch, watcher, signal));
       this.#announce(run, delivery.taskId, { case: 'done', value: result });
       delivery.done();
     } catch (error) {
@@ -135,22 +142,25 @@ export class TaskHandler {
   async #execute(
     delivery: Delivery,
     task: Task,
-    run: string,
+    dispatch: Dispatch,
     watcher: TaskWatcher,
     signal: AbortSignal,
   ): Promise<TaskResult> {
-    const { executor, turns } = this.#options;
+    const { executor, means, turns } = this.#options;
+    const needs = dispatchNeeds(dispatch);
+    if (!canTake(means, needs))
+      throw new NotForThisWorkerError(taskWords(task, delivery.taskId), needs);
     const { message, deliveries, taskId } = delivery;
     const lost = deliveries > 1 ? await this.#lost.of(message) : [];
     if (lost.length >= MOST_LOST) throw new DeadlyTaskError(taskWords(task, taskId), lost);
     // A task under suspicion is noted only while it is computed, so that tasks that merely wait
     // beside a deadly one are not taken for deadly too.
     if (lost.length === 0) await this.#notes.add(message);
-    const turn = await turns.take(0, MOST_WAIT_MS, signal);
+    const turn = await turns.take(needs.memoryBytes, MOST_WAIT_MS, signal);
     if (turn === undefined) throw new HandedBackError();
     try {
       if (lost.length > 0) await this.#notes.add(message);
-      watcher.begun(run);
+      watcher.begun(dispatch.run);
       const start = performance.now();
       const onComputed = () => {
         turn.release();
@@ -165,6 +175,7 @@ export class TaskHandler {
   async #fail(delivery: Delivery, run: string, error: unknown): Promise<void> {
     if (error instanceof RunCancelledError) return await delivery.drop();
     if (error instanceof HandedBackError) return await this.#handBack(delivery, 0);
+    if (error instanceof NotForThisWorkerError) return await this.#handBack(delivery, PASS_ON_MS);
     const delayMs = isRetryable(error) ? await this.#tries.failed(delivery) : undefined;
     if (delayMs === undefined) return await this.#giveUp(delivery, run, error);
     const { log } = this.#options;

@@ -1,5 +1,5 @@
 // Says on the server that this worker is there, again and again, since entries expire.
-import { hostname, totalmem } from 'node:os';
+import { hostname } from 'node:os';
 import { create } from '@kronlens/proto';
 import { BUCKETS, type NatsLink, Records, WorkerEntrySchema } from '@kronlens/proto/nats';
 
@@ -11,6 +11,8 @@ export interface PresenceFacts {
   readonly codeVersion: string;
   readonly device: string;
   readonly concurrency: number;
+  /** For all tasks together. */
+  readonly memoryBytes: number;
   readonly store: string;
   readonly hardware: Readonly<Record<string, string>>;
 }
@@ -39,7 +41,7 @@ export class Presence {
       hardware: { ...this.#facts.hardware },
       host: hostname(),
       pid: process.pid,
-      memoryBytes: BigInt(totalmem()),
+      memoryBytes: BigInt(this.#facts.memoryBytes),
       busy: this.#busy(),
     });
     this.#writing = this.#records.put(this.#facts.name, entry).catch(() => {});

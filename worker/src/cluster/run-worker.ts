@@ -1,6 +1,6 @@
 // A worker process: joins a cluster, takes tasks as it has room for them, leaves in good order.
 import { randomBytes } from 'node:crypto';
-import { hostname, totalmem } from 'node:os';
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KronlensError } from '@kronlens/proto';
 import {
@@ -12,6 +12,7 @@ import {
   openStore,
   token,
   withEnvironment,
+  workerClasses,
 } from '@kronlens/proto/nats';
 import { createExecutor } from '../execute.js';
 import type { LinearAlgebraChoice } from '../linalg/index.js';
@@ -33,6 +34,8 @@ export interface WorkerOptions {
   /** Tasks at a time, each on a thread of its own. */
   readonly concurrency: number;
   readonly device: 'cpu';
+  /** Memory for all tasks together, in bytes. */
+  readonly memoryBytes: number;
   readonly linalg: LinearAlgebraChoice;
   /** Told of what people should know, a line at a time. */
   readonly log: (line: string) => void;
@@ -76,12 +79,21 @@ class Worker {
     this.#options = options;
     this.#link = link;
     this.#name = name;
-    this.#source = new TaskSource(link, options.codeVersion);
+    this.#source = new TaskSource(link, options.codeVersion, workerClasses(options));
     this.#pace = new Pace(options.concurrency);
   }
 
   async run(): Promise<void> {
-    const { store: storeName, concurrency, device, linalg, codeVersion, log, stop } = this.#options;
+    const {
+      store: storeName,
+      concurrency,
+      device,
+      linalg,
+      memoryBytes,
+      codeVersion,
+      log,
+      stop,
+    } = this.#options;
     const ackWaitMs = await this.#untilSetUp();
     if (ackWaitMs === undefined) return;
     const store = openStore(this.#link, storeName);
@@ -102,7 +114,8 @@ class Worker {
       worker: this.#name,
       codeVersion,
       ackWaitMs,
-      turns: new Turns(concurrency, totalmem()),
+      means: { device, memoryBytes },
+      turns: new Turns(concurrency, memoryBytes),
       log,
     });
     const changes = new Changes();
@@ -119,6 +132,7 @@ class Worker {
       codeVersion,
       device,
       concurrency,
+      memoryBytes,
       store: storeName,
       hardware,
     };
@@ -173,9 +187,8 @@ class Worker {
     while (!drain.aborted) {
       if (this.#link.connection.isClosed()) throw new NatsClosedError(this.#link.url);
       const { capacity } = this.#pace;
-      const room = capacity - inHand.count - this.#source.expected;
       // Many small requests would cost more than they bring.
-      if (room >= Math.max(1, capacity / 8)) this.#source.request(room, sink);
+      this.#source.fill(capacity - inHand.count, Math.max(1, capacity / 8), sink);
       const error = await changes.next();
       if (error === undefined || drain.aborted) continue;
       if (error instanceof ClusterMissingError) await this.#untilSetUp();

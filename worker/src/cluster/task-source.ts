@@ -3,6 +3,7 @@ import {
   ClusterMissingError,
   type NatsLink,
   TASK_STREAM,
+  type TaskClass,
   taskConsumer,
 } from '@kronlens/proto/nats';
 import { type Msg, nanos, type Subscription } from '@nats-io/transport-node';
@@ -27,12 +28,13 @@ export interface TaskSink {
 /** The queue of one code version. */
 export class TaskSource {
   readonly #link: NatsLink;
-  readonly #consumer: string;
+  readonly #consumers: readonly string[];
   readonly #requests = new Set<PullRequest>();
 
-  constructor(link: NatsLink, codeVersion: string) {
+  /** @param classes of the tasks that are taken, the scarcest first */
+  constructor(link: NatsLink, codeVersion: string, classes: readonly TaskClass[]) {
     this.#link = link;
-    this.#consumer = taskConsumer('cpu', codeVersion);
+    this.#consumers = classes.map((name) => taskConsumer(name, codeVersion));
     void this.#watch();
   }
 
@@ -48,22 +50,34 @@ export class TaskSource {
    * @throws ClusterMissingError when no coordinator has set up the server for this version
    */
   async ackWaitMs(): Promise<number> {
-    const { config } = await this.#link.call('looking at the queue', () =>
-      this.#link.jsm.consumers.info(TASK_STREAM, this.#consumer),
+    const infos = await this.#link.call('looking at the queue', () =>
+      Promise.all(this.#consumers.map((name) => this.#link.jsm.consumers.info(TASK_STREAM, name))),
     );
-    return Math.max(100, (config.ack_wait ?? 0) / 1e6);
+    const waits = infos.map(({ config }) => (config.ack_wait ?? 0) / 1e6);
+    return Math.max(100, Math.min(...waits));
+  }
+
+  /**
+   * Asks for tasks of each class, so that up to `room` of it may come. When several classes have tasks
+   * at once more come than there is room for; those that get no turn are handed back.
+   * @param least fewer are not asked for
+   */
+  fill(room: number, least: number, sink: TaskSink): void {
+    for (const consumer of this.#consumers) {
+      const count = room - this.#expected(consumer);
+      if (count >= least) this.#request(consumer, count, sink);
+    }
   }
 
   /** Tasks that were asked for and may still come. */
-  get expected(): number {
+  #expected(consumer: string): number {
     let sum = 0;
-    for (const { left } of this.#requests) sum += left;
+    for (const request of this.#requests) if (request.consumer === consumer) sum += request.left;
     return sum;
   }
 
-  /** Asks for up to `count` tasks; they come within some seconds, or not. */
-  request(count: number, sink: TaskSink): void {
-    const request = new PullRequest(this.#link, this.#consumer, count, {
+  #request(consumer: string, count: number, sink: TaskSink): void {
+    const request = new PullRequest(this.#link, consumer, count, {
       message: (message) => sink.take(new Delivery(this.#link, message)),
       end: (error) => {
         this.#requests.delete(request);
@@ -89,6 +103,7 @@ interface Listener {
 class PullRequest {
   /** Tasks that may still come. */
   left: number;
+  readonly consumer: string;
   readonly #subscription: Subscription;
   readonly #timer: NodeJS.Timeout;
   readonly #listener: Listener;
@@ -97,6 +112,7 @@ class PullRequest {
 
   constructor(link: NatsLink, consumer: string, count: number, listener: Listener) {
     this.left = count;
+    this.consumer = consumer;
     this.#listener = listener;
     this.#url = link.url;
     const { connection } = link;

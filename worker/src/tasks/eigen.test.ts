@@ -54,7 +54,7 @@ const packed: BundleTensor = {
 
 async function taskOf(tensor: BundleTensor, changes: Partial<EigenTask> = {}): Promise<EigenTask> {
   const bundle = await store.put(encodeBundle([tensor]));
-  const base = { bundle, tensor: tensor.name, scale: 1, layer: 'conv1' };
+  const base = { bundle, tensor: tensor.name, scale: 1, layer: 'conv1', size: BigInt(N) };
   return create(EigenTaskSchema, { ...base, ...changes });
 }
 
