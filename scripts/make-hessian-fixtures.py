@@ -11,8 +11,8 @@ the mean loss, or of (1/N) sum of J^T A J, in all parameters at once; numbers ar
         "probes": { "vectors": [2, d], "products": [2, d] } }],
       "cross": [{ "curvature", "a", "b": layers, "frobenius": ||H_ab||_F }] }
 
-A layer's block is that of its weight alone; other blocks hold their parameters in the order of
-"parameters", each row-major. An array is { "shape", "float64": base64 of little-endian bytes }.
+A layer's block is that of its weight alone, or with "joint": true of [W b], [m, n + 1] row-major; other
+blocks hold their parameters in the order of "parameters", each row-major. An array is { "shape", "float64": base64 of little-endian bytes }.
 
 Usage: python3 scripts/make-hessian-fixtures.py [--out <folder>]
 Needs: torch >= 2.9, onnxruntime.
@@ -46,10 +46,12 @@ BLOCKS = {
     "mlp-gelu": {"biases": "*.bias"},
     "lenet-small": {"fc": "fc*"},
     "layernorm-tokens": {"all": "*", "norms": "norm*"},
-    "groupnorm-cnn": {"norms": "*_norm.*"},
+    "groupnorm-cnn": {"norms": "[il]*_norm.*"},
     "regression": {},
     "tied-parallel": {},
 }
+
+JOINT = ("mlp-gelu",)
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,54 @@ class Whole:
     matrix: torch.Tensor
     places: dict[str, slice]
 
+    def joint(self, layer: str) -> torch.Tensor:
+        """The block of [W b] of a layer."""
+        weight, bias = self.indices([f"{layer}.weight"]), self.indices([f"{layer}.bias"])
+        entries = torch.cat([weight.reshape(len(bias), -1), bias[:, None]], dim=1).flatten()
+        return self.matrix[entries][:, entries]
+
     def indices(self, names: list[str]) -> torch.Tensor:
         return torch.cat([torch.arange(self.places[name].start, self.places[name].stop) for name in names])
 
     def block(self, rows: list[str], columns: list[str]) -> torch.Tensor:
         return self.matrix[self.indices(rows)][:, self.indices(columns)]
+
+
+class PlainNorm(nn.Module):
+    """
+    A normalisation by its formula: the second derivatives in scale and input together that torch 2.13
+    has for its own layers are wrong.
+    """
+
+    def __init__(self, norm: nn.Module) -> None:
+        super().__init__()
+        self.weight, self.bias, self.eps = norm.weight, norm.bias, norm.eps
+        self.groups = {nn.GroupNorm: "num_groups", nn.InstanceNorm2d: "num_features"}.get(type(norm))
+        self.groups = self.groups and getattr(norm, self.groups)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.groups is None:
+            return self.normal(x) * self.weight + self.bias
+        maps = self.normal(x.reshape(len(x), self.groups, -1)).reshape(x.shape)
+        return maps * self.weight[:, None, None] + self.bias[:, None, None]
+
+    def normal(self, x: torch.Tensor) -> torch.Tensor:
+        centred = x - x.mean(-1, keepdim=True)
+        return centred / (centred.square().mean(-1, keepdim=True) + self.eps).sqrt()
+
+
+def by_formulas(model: nn.Module) -> nn.Module:
+    for name, module in model.named_children():
+        norm = isinstance(module, (nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d))
+        setattr(model, name, PlainNorm(module) if norm else by_formulas(module))
+    return model
+
+
+def symmetric(matrix: torch.Tensor) -> torch.Tensor:
+    error = (matrix - matrix.T).abs().max() / matrix.abs().max()
+    if not error < 1e-12:
+        raise SystemExit(f"a second derivative is unsymmetric by {error:.1e}; PyTorch got it wrong")
+    return matrix
 
 
 def whole_matrices(model: nn.Module, loss: str, x: torch.Tensor, y: torch.Tensor) -> dict[str, Whole]:
@@ -90,7 +135,7 @@ def whole_matrices(model: nn.Module, loss: str, x: torch.Tensor, y: torch.Tensor
         ]
     )
     ggn = torch.einsum("ska,skl,slb->ab", j, a, j) / len(x)
-    return {"hessian": Whole(hessian(mean)(flat), sizes), "ggn": Whole(ggn, sizes)}
+    return {"hessian": Whole(symmetric(hessian(mean)(flat)), sizes), "ggn": Whole(ggn, sizes)}
 
 
 def array(values: np.ndarray) -> dict[str, object]:
@@ -98,14 +143,17 @@ def array(values: np.ndarray) -> dict[str, object]:
     return {"shape": list(content.shape), "float64": base64.b64encode(content.tobytes()).decode()}
 
 
-def describe(name: str, parameters: list[str], curvature: str, whole: Whole) -> dict[str, object]:
-    block = whole.block(parameters, parameters).numpy()
+def describe(
+    name: str, parameters: list[str], curvature: str, whole: Whole, joint: bool = False
+) -> dict[str, object]:
+    block = (whole.joint(name) if joint else whole.block(parameters, parameters)).numpy()
     values = np.linalg.eigvalsh((block + block.T) / 2)
     vectors = np.random.default_rng(len(block)).normal(size=(PROBES, len(block)))
     return {
         "name": name,
         "parameters": parameters,
         "curvature": curvature,
+        "joint": joint,
         "dimension": len(block),
         "trace": float(np.trace(block)),
         "frobenius": float(np.linalg.norm(block)),
@@ -133,13 +181,18 @@ def check_same(case: Case, model: nn.Module, x: torch.Tensor) -> None:
 def make(case: Case, out: Path) -> None:
     model, x, y = make_network(case)
     check_same(case, model, x)
-    double = copy.deepcopy(model).double().requires_grad_(False)
+    double = by_formulas(copy.deepcopy(model).double().requires_grad_(False))
+    torch.testing.assert_close(double(x.double()), copy.deepcopy(model).double()(x.double()))
     wholes = whole_matrices(double, case.loss, x.double(), double_labels(y))
     layers = layers_of(case.name)
     names = [name for name, _ in double.named_parameters()]
     blocks, cross = [], []
     for curvature, whole in wholes.items():
         blocks += [describe(layer, [f"{layer}.weight"], curvature, whole) for layer in layers]
+        if case.name in JOINT:
+            for layer in layers:
+                both = [f"{layer}.weight", f"{layer}.bias"]
+                blocks.append(describe(layer, both, curvature, whole, joint=True))
         for block, pattern in BLOCKS[case.name].items():
             chosen = [name for name in names if fnmatch(name, pattern)]
             blocks.append(describe(block, chosen, curvature, whole))

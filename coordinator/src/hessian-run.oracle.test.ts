@@ -6,7 +6,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { DENSITY, decodeMatrixFile, decodeTable, SPECTRA, STRUCTURE } from '@kronlens/proto';
+import {
+  BLOCKS,
+  DENSITY,
+  decodeMatrixFile,
+  decodeTable,
+  SPECTRA,
+  STRUCTURE,
+} from '@kronlens/proto';
 import { analyse } from './testing/analyse.js';
 import { writeNpy } from './testing/npy-file.js';
 
@@ -15,6 +22,7 @@ interface OracleBlock {
   readonly curvature: 'hessian' | 'ggn';
   readonly dimension: number;
   readonly trace: number;
+  readonly frobenius: number;
   readonly largest: readonly number[];
   readonly smallest: readonly number[];
 }
@@ -120,6 +128,51 @@ it('piecewise linear layers need no labels, and have the Hessian that they have 
     const values = valuesOf(found, layer, 'hessian');
     assert.ok(values.length >= 10);
     assert.deepEqual(values, valuesOf(found, layer, 'ggn'));
+  }
+});
+
+it('blocks of parameters, by iteration and formed', async (t) => {
+  const all = oracleOf('layernorm-tokens');
+  for (const dense of [0, 1024]) {
+    const { folder } = await analyse(t, filesOf('layernorm-tokens'), {
+      curvature: 'hessian',
+      which: 'both',
+      blocks: ['all=*', 'norms=norm*'],
+      layers: ['head'],
+      measures: ['curvature'],
+      top: 10,
+      dense,
+    });
+    const found = await tables(folder);
+    for (const name of ['all', 'norms'])
+      for (const curvature of ['ggn', 'hessian'] as const) {
+        const block = all.find((b) => b.name === name && b.curvature === curvature);
+        assert.ok(block !== undefined);
+        const expected = curvature === 'ggn' ? block.largest : bothEnds(block);
+        assertValues(`${curvature} of ${name}`, valuesOf(found, name, curvature), expected);
+        const suffix = curvature === 'ggn' ? '' : '_hessian';
+        for (const [measure, value] of [
+          ['trace', block.trace],
+          ['norm_frobenius', block.frobenius],
+        ] as const) {
+          const got = measureOf(found, name, `${measure}${suffix}`) ?? Number.NaN;
+          const deviation = measureOf(found, name, `${measure}${suffix}_standard_error`) ?? 0;
+          if (dense > 0) assert.equal(deviation, 0);
+          const off = Math.abs(got - value);
+          assert.ok(off <= 5 * deviation + 1e-5 * block.frobenius, `${measure}: ${got}`);
+        }
+        const path = join(folder, 'eigenvectors', `${name}.${curvature}.arrow`);
+        const { rows, columns } = decodeMatrixFile(await readFile(path));
+        assert.deepEqual([rows, columns], [expected.length, block.dimension]);
+      }
+    const rows = decodeTable(BLOCKS, await readFile(join(folder, 'blocks.arrow')));
+    assert.deepEqual(
+      rows
+        .filter(({ block }) => block === 'norms')
+        .map(({ parameter, first }) => [parameter, first]),
+      ['norm1.weight', 'norm1.bias', 'norm2.weight', 'norm2.bias'].map((name, i) => [name, 8 * i]),
+    );
+    assert.equal(rows.filter(({ block }) => block === 'all').length, 20);
   }
 });
 

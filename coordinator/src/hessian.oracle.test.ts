@@ -5,11 +5,12 @@ import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
-import { type Tensor, tensor } from './graph/index.js';
+import { type ShapedGraph, type Tensor, tensor } from './graph/index.js';
 import {
   type FactorOptions,
   type LossName,
-  layerMatrix,
+  layerProduct,
+  modelParameters,
   openModel,
   planBlockProduct,
 } from './programs/index.js';
@@ -26,6 +27,7 @@ interface OracleBlock {
   readonly name: string;
   readonly parameters: readonly string[];
   readonly curvature: 'hessian' | 'ggn';
+  readonly joint: boolean;
   readonly dimension: number;
   readonly trace: number;
   readonly frobenius: number;
@@ -137,19 +139,43 @@ for (const file of readdirSync(join(FIXTURES, 'hessian')).sort()) {
       it(`${curvature} of every layer`, async () => {
         const model = await openModel(join(source, 'model.onnx'), ortEvaluator);
         for (const layer of model.layers.layers) {
-          const expected = oracle.blocks.find(
+          const own = oracle.blocks.filter(
             (block) => block.name === layer.name && block.curvature === curvature,
           );
-          assert.ok(expected !== undefined, `no block of ${layer.name}`);
-          const block = (graph: Parameters<typeof layerMatrix>[0]) => [
-            layerMatrix(graph, layer, false),
-          ];
-          const what = { kind: curvature, options, layer: layer.name, from: block, to: block };
-          const plan = await planBlockProduct(model, what, run, ortEvaluator);
-          assert.equal(plan.dim, expected.dimension);
-          assertProducts(await multiply(plan, data, numbers(expected.probes.vectors)), expected);
-          assertSpectrum(await multiply(plan, data, identity(plan.dim)), expected);
+          assert.ok(own.length > 0, `no block of ${layer.name}`);
+          for (const expected of own) {
+            const bias = expected.joint ? 'joint' : 'separate';
+            const what = layerProduct(curvature, layer, { ...options, bias });
+            const plan = await planBlockProduct(model, what, run, ortEvaluator);
+            assert.equal(plan.dim, expected.dimension);
+            assertProducts(await multiply(plan, data, numbers(expected.probes.vectors)), expected);
+            if (!expected.joint)
+              assertSpectrum(await multiply(plan, data, identity(plan.dim)), expected);
+          }
         }
       });
+
+    it('blocks of several parameters, and padded batches', async () => {
+      const opened = await openModel(join(source, 'model.onnx'), ortEvaluator);
+      const layers = opened.layers.layers.map((layer) => layer.name);
+      for (const expected of oracle.blocks.filter((block) => !layers.includes(block.name))) {
+        const from = (graph: ShapedGraph) => {
+          const all = modelParameters(graph, opened.layers.layers, opened.logits.value);
+          return expected.parameters.map((wanted) => {
+            const found = all.find((parameter) => parameter.name === wanted);
+            assert.ok(found !== undefined, `no parameter ${wanted}`);
+            return found;
+          });
+        };
+        const { curvature, name: layer } = expected;
+        const what = { kind: curvature, options, layer, from, to: from };
+        for (const fixedBatch of [undefined, BATCH]) {
+          const model = { ...opened, fixedBatch };
+          const plan = await planBlockProduct(model, what, run, ortEvaluator);
+          assert.equal(plan.tailProduct === undefined, fixedBatch !== undefined);
+          assertProducts(await multiply(plan, data, numbers(expected.probes.vectors)), expected);
+        }
+      }
+    });
   });
 }

@@ -10,6 +10,8 @@ export {
   type MatrixFile,
 } from './arrow/matrix-file.js';
 export {
+  BLOCKS,
+  type BlockRow,
   DENSITY,
   type DensityRow,
   decodeTable,

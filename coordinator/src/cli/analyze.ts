@@ -44,7 +44,10 @@ import type { Terminal } from './terminal.js';
 
 /** The options as commander parses them. */
 interface Parsed
-  extends Omit<AnalysisOptions, 'measures' | 'memoryBytes' | 'mcSamples' | 'which' | 'probes'>,
+  extends Omit<
+      AnalysisOptions,
+      'measures' | 'memoryBytes' | 'mcSamples' | 'which' | 'probes' | 'blocks'
+    >,
     ClusterParsed {
   readonly data: string;
   readonly labels?: string;
@@ -54,6 +57,7 @@ interface Parsed
   readonly mcSamples?: number;
   readonly probes?: number;
   readonly which?: AnalysisOptions['which'];
+  readonly block: readonly string[];
   readonly shard?: number;
   readonly parallel: number;
   readonly nats?: string;
@@ -108,6 +112,7 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     mcSamples: parsed.mcSamples ?? 1,
     curvature: parsed.curvature,
     which: parsed.which ?? 'magnitude',
+    blocks: parsed.block,
     sharing: parsed.sharing,
     bias: parsed.bias,
     density: parsed.density,
@@ -272,6 +277,11 @@ export function analyzeCommand(terminal: Terminal): Command {
     )
     .option('--mc-samples <n>', 'draws a sample for mc (default: 1)', positiveInteger)
     .option('--curvature <kind>', CURVATURES.join(', '), choice(CURVATURES), 'ggn' as const)
+    .addOption(
+      new Option('--block <[name=]glob,...>', 'also the block of these parameters; repeatable')
+        .argParser((text: string, before: readonly string[]) => [...before, text])
+        .default([], 'none'),
+    )
     .option(
       '--which <part>',
       `eigenpairs of the Hessian: ${SPECTRUM_PARTS.join(', ')} (largest and smallest, --top each)`,

@@ -19,6 +19,7 @@ export {
   observePlaces,
 } from './batch/batch-place.js';
 export { rebatch } from './batch/rebatch.js';
+export { reads } from './bodies.js';
 export { GraphBuilder } from './builder.js';
 export { decodeModel } from './codec/decode-model.js';
 export { encodeModel } from './codec/encode-model.js';

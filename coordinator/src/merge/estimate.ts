@@ -5,6 +5,16 @@ export interface Estimate {
   readonly standardError: number;
 }
 
+/** sqrt(a) of an estimate that is not negative but for chance, with its standard error to first order. */
+export function rootOf({ value, standardError }: Estimate): Estimate {
+  const root = Math.sqrt(Math.max(0, value));
+  const most = Math.sqrt(standardError);
+  return {
+    value: root,
+    standardError: root > 0 ? Math.min(most, standardError / (2 * root)) : most,
+  };
+}
+
 /**
  * sqrt(a / b) of two estimates, with its standard error to first order; a and b are taken as
  * independent.

@@ -59,18 +59,15 @@ const PARTS: Readonly<Record<AnalysisOptions['which'], SpectrumPart>> = {
 const PROBES = 16;
 const TRACE_SKETCH = 8;
 
-/** Eigenpairs of a block of that size: of both ends, `top` each. */
-export function pairsOf({ top, which }: BlockStage['options'], dim: number): number {
-  return Math.min(which === 'both' ? 2 * top : top, dim);
-}
-
 async function blockTask(engine: Engine, stage: BlockStage, job: BlockJob): Promise<Task> {
   const { model, run, options } = stage;
   const { product, kronecker, dim } = job;
   const plan = await planBlockProduct(model, product, run, engine.evaluator);
   const stored = async (program: BuiltProgram | undefined) =>
     program === undefined ? '' : await storeProgram(engine, program);
-  const top = pairsOf(options, dim);
+  // What is not negative has its largest magnitudes at the upper end.
+  const which = product.kind === 'hessian' ? options.which : 'algebraic';
+  const top = Math.min(which === 'both' ? 2 * options.top : options.top, dim);
   const value = create(CurvatureTaskSchema, {
     layer: product.layer,
     operator: create(OperatorSchema, {
@@ -81,7 +78,7 @@ async function blockTask(engine: Engine, stage: BlockStage, job: BlockJob): Prom
       seed: BigInt(options.seed),
     }),
     top,
-    part: PARTS[options.which],
+    part: PARTS[which],
     dense: dim <= options.dense,
     tolerance: options.tolerance,
     probes: PROBES,

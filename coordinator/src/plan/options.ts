@@ -36,6 +36,8 @@ export interface AnalysisOptions {
   readonly which: (typeof SPECTRUM_PARTS)[number];
   readonly sharing: (typeof SHARINGS)[number];
   readonly bias: (typeof BIASES)[number];
+  /** Blocks of any parameters, as `name=glob,glob` or `glob,glob`. */
+  readonly blocks: readonly string[];
   /** Steps of the exact blocks' spectral densities; undefined: none are found. */
   readonly density: number | undefined;
   /** Random vectors that each density starts from. */

@@ -4,10 +4,12 @@ import {
   checkLoss,
   defaultLoss,
   type FactorOptions,
+  modelParameters,
   type OpenedModel,
   openModel,
 } from '../programs/index.js';
 import { VERSION } from '../version.js';
+import { chooseBlocks, type NamedBlock } from './choose-blocks.js';
 import { chooseLayers } from './choose-layers.js';
 import { dtypeOf } from './element-types.js';
 import type { Engine } from './engine.js';
@@ -26,6 +28,8 @@ export interface PreparedRun {
   readonly model: OpenedModel;
   readonly data: RunData;
   readonly layers: readonly Layer[];
+  /** Blocks of parameters that are measured beside the layers. */
+  readonly blocks: readonly NamedBlock[];
   readonly skipped: readonly {
     readonly name: string;
     readonly op: string;
@@ -57,12 +61,29 @@ function identityOf(
 }
 
 /** @throws UsageError where the Hessian of a layer depends on labels, which are not there */
-function requireLabelsFor(layers: readonly Layer[]): void {
+function requireLabelsFor(layers: readonly Layer[], blocks: readonly NamedBlock[]): void {
+  const [block] = blocks;
+  if (block !== undefined)
+    throw new UsageError(
+      `--curvature hessian needs labels: the Hessian of block '${block.name}' depends on them; add them to the data as 'y' or give --labels`,
+    );
   const curved = layers.find((layer) => !layer.piecewiseLinear);
   if (curved === undefined) return;
   throw new UsageError(
     `--curvature hessian needs labels: the Hessian of layer '${curved.name}' depends on them, since what follows it is not piecewise linear; add them to the data as 'y' or give --labels`,
   );
+}
+
+async function blocksOf(
+  model: OpenedModel,
+  { blocks }: AnalysisOptions,
+): Promise<readonly NamedBlock[]> {
+  if (blocks.length === 0) return [];
+  const { layers, skipped } = model.layers;
+  const graph = await model.at(model.fixedBatch ?? 2);
+  const parameters = modelParameters(graph, layers, model.logits.value);
+  const taken = [...layers, ...skipped].map(({ name }) => name);
+  return chooseBlocks(blocks, parameters, taken);
 }
 
 /** @throws BadInputError, UsageError: whatever is wrong with model, data, layers or options */
@@ -77,11 +98,13 @@ export async function prepareRun(request: AnalysisRequest, engine: Engine): Prom
   checkLoss(loss, model.logits.outputs);
   const chosen = chooseLayers(execution.model, model.layers, model.opset, options);
   const data = await source.match(model, loss, options);
-  if (options.curvature === 'hessian' && !data.hasLabels) requireLabelsFor(chosen.layers);
+  const blocks = await blocksOf(model, options);
+  if (options.curvature === 'hessian' && !data.hasLabels) requireLabelsFor(chosen.layers, blocks);
   return {
     model,
     data,
     layers: chosen.layers,
+    blocks,
     skipped: chosen.skipped.map(({ name, op, reason }) => ({ name, op, reason })),
     factorOptions: factorOptions(options, loss, data.hasLabels),
     identity: identityOf(request, model, data),

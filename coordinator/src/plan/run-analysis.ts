@@ -127,6 +127,10 @@ async function runStages(
     await during('hessian', writer.hessians, 'layers', (shown) =>
       writer.writeHessians(shown, seen),
     );
+  if (writer.parameterBlocks > 0)
+    await during('blocks', writer.parameterBlocks, 'blocks', (shown) =>
+      writer.writeParameterBlocks(shown, seen),
+    );
   if (writer.diagonals > 0)
     await during('ekfac', stage.samples * writer.diagonals, 'samples', (shown) =>
       writer.findDiagonals(stage.shard, shown, seen),

@@ -132,6 +132,7 @@ const show = (value: Json | undefined): string =>
 /** Option names as the user types them. */
 const FLAGS: Partial<Record<keyof AnalysisOptions, string>> = {
   measures: '--measure',
+  blocks: '--block',
   memoryBytes: '--memory',
 };
 

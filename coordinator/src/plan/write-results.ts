@@ -41,7 +41,7 @@ import {
   lossRank,
   planMeanGram,
 } from '../programs/index.js';
-import { type BlockJob, runBlockStage } from './block-stage.js';
+import { type BlockJob, type BlockStage, runBlockStage } from './block-stage.js';
 import { type CurvatureJob, type CurvatureStage, runCurvatureStage } from './curvature-stage.js';
 import { type EigenJob, runEigenStage } from './eigen-stage.js';
 import { runEkfac } from './ekfac-stage.js';
@@ -57,6 +57,7 @@ import {
   takeTopEigenpairs,
 } from './layer-work.js';
 import type { AnalysisOptions } from './options.js';
+import { ParameterBlocks } from './parameter-blocks.js';
 import type { PreparedRun } from './prepare-run.js';
 import type { StageProgress } from './stage-progress.js';
 import { runStructureStage, type StructureJob } from './structure-stage.js';
@@ -70,6 +71,7 @@ export class ResultWriter {
   readonly #jobs: EigenJob[] = [];
   readonly #blocks: CurvatureJob[] = [];
   readonly #notes: string[] = [];
+  readonly #parameterBlocks: ParameterBlocks;
   #loss: number | null = null;
   #accuracy: number | null = null;
   /** E[A], packed. */
@@ -80,6 +82,14 @@ export class ResultWriter {
     this.#run = run;
     this.#options = options;
     this.#folder = folder;
+    this.#parameterBlocks = new ParameterBlocks(run, options, folder);
+  }
+
+  /** File names of layers and blocks by their names. */
+  get #stems(): ReadonlyMap<string, string> {
+    const { layers, skipped } = this.#run.model.layers;
+    const names = [...layers, ...skipped, ...this.#run.blocks].map(({ name }) => name);
+    return layerFileNames([...new Set(names)]);
   }
 
   /** Rank of the loss's Hessian in the logits: the outliers that are expected. */
@@ -98,9 +108,8 @@ export class ResultWriter {
     folds: FactorPlan['folds'],
     refine: (layer: Layer, factors: LayerFactors) => Promise<LayerFactors>,
   ): Promise<void> {
-    const { layers, model, data, factorOptions } = this.#run;
-    const named = [...model.layers.layers, ...model.layers.skipped].map(({ name }) => name);
-    const stems = layerFileNames([...new Set(named)]);
+    const { layers, data, factorOptions } = this.#run;
+    const stems = this.#stems;
     for (const { layers: names, outputs, bundle } of merged) {
       const sums = decodeBundle(await this.#engine.store.get(bundle));
       this.#loss ??= meanOf(totalOf(sums, outputs, 'loss'), data.samples);
@@ -290,18 +299,36 @@ export class ResultWriter {
 
   /** Finds eigenpairs of the Hessian's blocks; those of piecewise linear layers are known already. */
   async writeHessians(progress: StageProgress, seen: (result: TaskResult) => void): Promise<void> {
-    const { model, data } = this.#run;
-    const { batch, memoryBytes, which } = this.#options;
-    const run = { samples: data.samples, batch, memoryBytes };
-    const density = this.#density;
-    const stage = { model, run, arrays: data.arrays, options: this.#options, density };
+    const { which } = this.#options;
+    const stage = this.#blockStage;
     const jobs = this.#hessianJobs();
     await runBlockStage(this.#engine, stage, jobs, progress, seen, async ({ work }, pairs) => {
       takeHessian(work, pairs, which);
-      if (density !== undefined && pairs.spectrum !== undefined)
+      if (stage.density !== undefined && pairs.spectrum !== undefined)
         work.hessianDensity = exactMasses(pairs.spectrum);
       await writeExactEigenvectors(work.files, 'hessian', pairs.values.length, pairs.vectors);
     });
+  }
+
+  get #blockStage(): BlockStage {
+    const { model, data } = this.#run;
+    const { batch, memoryBytes } = this.#options;
+    const run = { samples: data.samples, batch, memoryBytes };
+    return { model, run, arrays: data.arrays, options: this.#options, density: this.#density };
+  }
+
+  /** Blocks of parameters, once for each operator. */
+  get parameterBlocks(): number {
+    return this.#parameterBlocks.count;
+  }
+
+  /** Measures the blocks of parameters. */
+  async writeParameterBlocks(
+    progress: StageProgress,
+    seen: (result: TaskResult) => void,
+  ): Promise<void> {
+    const stage = this.#blockStage;
+    await this.#parameterBlocks.measure(this.#engine, stage, this.#stems, progress, seen);
   }
 
   /** Layers whose EKFAC diagonal is wanted and can be found: both factors are decomposed. */
@@ -379,14 +406,19 @@ export class ResultWriter {
       writeFileAtomic(join(this.#folder, `${name}.arrow`), bytes);
     await write(LAYERS.name, encodeTable(LAYERS, layerRows(layers)));
     const spectra = this.#spectra();
-    if (this.#measures('eigen') || this.#measures('curvature') || this.#options.ekfac) {
-      const rows = spectra.flatMap((layer) =>
+    const blocks = this.#parameterBlocks;
+    await blocks.writeTable();
+    const curvature = this.#measures('curvature') || blocks.count > 0;
+    if (this.#measures('eigen') || curvature || this.#options.ekfac) {
+      const ofLayers = spectra.flatMap((layer) =>
         layer.spectrumRows(this.#options.top, exactOperator(this.#options)),
       );
+      const rows = [...ofLayers, ...blocks.spectrumRows()];
       await write(SPECTRA.name, encodeTable(SPECTRA, rows));
     }
-    if (this.#measures('structure') || this.#measures('curvature')) {
-      const rows = spectra.flatMap((layer) => layer.structureRows());
+    if (this.#measures('structure') || curvature) {
+      const ofLayers = spectra.flatMap((layer) => layer.structureRows());
+      const rows = [...ofLayers, ...blocks.structureRows()];
       await write(STRUCTURE.name, encodeTable(STRUCTURE, rows));
     }
     if (this.#options.density !== undefined) {
@@ -397,7 +429,7 @@ export class ResultWriter {
         const hessian = this.#options.curvature === 'hessian' ? (own ?? []) : [];
         return [...densityRows(name, operator, density), ...densityRows(name, 'hessian', hessian)];
       });
-      await write(DENSITY.name, encodeTable(DENSITY, rows));
+      await write(DENSITY.name, encodeTable(DENSITY, [...rows, ...blocks.densityRows()]));
     }
   }
 

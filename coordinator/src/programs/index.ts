@@ -14,7 +14,13 @@ export {
   type OpenOptions,
   openModel,
 } from './open-model.js';
-export { layerMatrix, type ParameterBlock, type ParameterMatrix } from './parameter-block.js';
+export {
+  blockSize,
+  layerMatrix,
+  type ParameterBlock,
+  type ParameterMatrix,
+} from './parameter-block.js';
+export { modelParameters } from './parameters.js';
 export {
   type BlockProduct,
   type BlockProductPlan,

@@ -71,7 +71,10 @@ export function layerMatrix(graph: ShapedGraph, layer: Layer, joint: boolean): P
   return { name: layer.name, rows: groups * outDim, columns, values: [...values.values()] };
 }
 
-const plain = (size: number) => ({ apart: [size], perm: [0] });
+/** The layout of values whose entries lie in the matrix's order. */
+export function plain(size: number): Pick<BlockValue, 'apart' | 'perm'> {
+  return { apart: [size], perm: [0] };
+}
 
 /** The operand of a layer's node that is not its input. */
 function weightOf(graph: ShapedGraph, layer: Layer, node: Node, input: string): string {

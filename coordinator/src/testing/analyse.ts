@@ -19,6 +19,7 @@ export const DEFAULTS: AnalysisOptions = {
   mcSamples: 1,
   curvature: 'ggn',
   which: 'magnitude',
+  blocks: [],
   sharing: 'expand',
   bias: 'separate',
   ekfac: false,

@@ -121,6 +121,26 @@ export const STRUCTURE: TableSchema<StructureRow> = {
   ]),
 };
 
+/** Where a parameter lies in the vectors of a block. */
+export type BlockRow = {
+  readonly block: string;
+  readonly parameter: string;
+  /** Its first entry; the others follow row by row. */
+  readonly first: number;
+  readonly rows: number;
+  readonly columns: number;
+};
+export const BLOCKS: TableSchema<BlockRow> = {
+  name: 'blocks',
+  arrow: new Schema([
+    column('block', text()),
+    column('parameter', text()),
+    column('first', new Int64()),
+    column('rows', integer()),
+    column('columns', integer()),
+  ]),
+};
+
 /** overlap(k) of one pair of runs: ||U^T V||_F^2 / k of their top-k eigenspaces. */
 export type OverlapRow = {
   readonly run_a: string;
