@@ -6,6 +6,7 @@ import {
   choiceList,
   commaList,
   finiteNumber,
+  httpAddress,
   memorySize,
   namedShape,
   positiveInteger,
@@ -39,6 +40,15 @@ test('shares, probabilities and sizes of training sets', () => {
   assert.throws(() => atLeastZero('-1'), /at least 0/);
   for (const text of ['0', '1', '2.5', 'x'])
     assert.throws(() => sampleSize(text), /at least 2/, text);
+});
+
+test('addresses to answer at are on loopback unless they say otherwise', () => {
+  assert.deepEqual(httpAddress('9464'), { host: '127.0.0.1', port: 9464 });
+  assert.deepEqual(httpAddress(':0'), { host: '127.0.0.1', port: 0 });
+  assert.deepEqual(httpAddress('0.0.0.0:80'), { host: '0.0.0.0', port: 80 });
+  assert.deepEqual(httpAddress('[::1]:80'), { host: '::1', port: 80 });
+  for (const text of ['', 'x', 'host', '99999', '1:2:3', 'host:'])
+    assert.throws(() => httpAddress(text), /a port or host:port/, text);
 });
 
 test('sizes and factors', () => {

@@ -18,6 +18,15 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
+/** A port on loopback, or host:port; [::1]:port for IPv6. */
+export function httpAddress(text: string): { readonly host: string; readonly port: number } {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]:|([^:]*):)?(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits ?? Number.NaN);
+  if (!(port <= 65_535))
+    throw new InvalidArgumentError('Expected a port or host:port, such as 9464 or 127.0.0.1:9464.');
+  return { host: bracketed ?? (plain || '127.0.0.1'), port };
+}
+
 /** Bytes, from a size such as 4G. */
 export function memorySize(text: string): number {
   const bytes = parseSize(text);

@@ -11,7 +11,7 @@ import {
   linkOptions,
   natsOption,
 } from './cluster-options.js';
-import { choice, memorySize, positiveInteger, wholeNumber } from './option-values.js';
+import { choice, httpAddress, memorySize, positiveInteger, wholeNumber } from './option-values.js';
 import type { Terminal } from './terminal.js';
 
 interface Parsed extends ClusterParsed {
@@ -20,6 +20,7 @@ interface Parsed extends ClusterParsed {
   readonly device: 'cpu';
   readonly linalg: (typeof LINALGS)[number];
   readonly memory: number;
+  readonly http?: { readonly host: string; readonly port: number };
   readonly drain: number;
 }
 
@@ -58,7 +59,7 @@ async function work(parsed: Parsed, terminal: Terminal): Promise<void> {
   const { parseStore } = await import('@kronlens/proto/nats');
   const store = parseStore(parsed.store);
   const { drain, stop, over } = leaving(parsed.drain, terminal);
-  const { concurrency, device, linalg, memory: memoryBytes } = parsed;
+  const { concurrency, device, linalg, memory: memoryBytes, http } = parsed;
   try {
     await runWorker({
       link: linkOptions(parsed.nats, parsed),
@@ -68,6 +69,7 @@ async function work(parsed: Parsed, terminal: Terminal): Promise<void> {
       device,
       linalg,
       memoryBytes,
+      http,
       log: (line) => terminal.err(line),
       drain,
       stop,
@@ -89,6 +91,11 @@ export function workerCommand(terminal: Terminal): Command {
       new Option('--memory <size>', 'memory for all its tasks together, e.g. 64G')
         .argParser(memorySize)
         .default(defaultMemory(), 'four fifths of the machine'),
+    )
+    .option(
+      '--http <address>',
+      'answer /healthz and /metrics there, e.g. 9464 (on loopback) or 0.0.0.0:9464',
+      httpAddress,
     )
     .option('--drain <seconds>', 'time to finish tasks when it leaves', wholeNumber, 60)
     .addHelpText('after', EXAMPLES)

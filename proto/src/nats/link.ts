@@ -168,6 +168,11 @@ export class NatsLink {
     this.#signal?.throwIfAborted();
   }
 
+  /** The server is reached at the moment. */
+  get isUp(): boolean {
+    return !this.#isDown && !this.connection.isClosed();
+  }
+
   /** A subject of our own for answers. */
   newInbox(): string {
     return createInbox(this.#inboxPrefix);

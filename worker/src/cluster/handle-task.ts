@@ -33,6 +33,7 @@ import { OtherStoreError, OtherVersionError } from './refused-task.js';
 import { taskWords } from './task-words.js';
 import { Tries } from './tries.js';
 import type { Turns } from './turns.js';
+import type { TaskOutcome } from './worker-metrics.js';
 
 /** A task that gets no turn for so long is left to other workers. */
 const MOST_WAIT_MS = 1000;
@@ -57,9 +58,11 @@ export interface HandlerOptions {
 /** Who is told how a task gets on. */
 export interface TaskWatcher {
   /** It is computed from now on. */
-  begun(run: string): void;
+  begun(run: string, kind: Task['kind']['case']): void;
   /** @param ms from then until nothing remained but to store the result */
   computed(ms: number): void;
+  /** The message is settled. */
+  ended(outcome: TaskOutcome): void;
 }
 
 /** This worker does not do the task after all: another one has to take it. */
@@ -105,13 +108,13 @@ export class TaskHandler {
       const dispatch = decodeDispatch(delivery.bytes);
       run = dispatch.run;
       const task = await this.#acceptable(dispatch, delivery.taskId);
-      const result =
-        (await this.#recorded(delivery)) ??
-        (await this.#execute(delivery, task, dispatch, watcher, signal));
+      const found = await this.#recorded(delivery);
+      const result = found ?? (await this.#execute(delivery, task, dispatch, watcher, signal));
       this.#announce(run, delivery.taskId, { case: 'done', value: result });
       delivery.done();
+      watcher.ended(found === undefined ? 'done' : 'found');
     } catch (error) {
-      await this.#fail(delivery, run, signal.aborted ? signal.reason : error);
+      watcher.ended(await this.#fail(delivery, run, signal.aborted ? signal.reason : error));
     } finally {
       clearInterval(heartbeat);
       this.#notes.forget(delivery.message);
@@ -160,7 +163,7 @@ export class TaskHandler {
     if (turn === undefined) throw new HandedBackError();
     try {
       if (lost.length > 0) await this.#notes.add(message);
-      watcher.begun(dispatch.run);
+      watcher.begun(dispatch.run, task.kind.case);
       const start = performance.now();
       const onComputed = () => {
         turn.release();
@@ -172,20 +175,27 @@ export class TaskHandler {
     }
   }
 
-  async #fail(delivery: Delivery, run: string, error: unknown): Promise<void> {
-    if (error instanceof RunCancelledError) return await delivery.drop();
+  async #fail(delivery: Delivery, run: string, error: unknown): Promise<TaskOutcome> {
+    if (error instanceof RunCancelledError) {
+      await delivery.drop();
+      return 'cancelled';
+    }
     if (error instanceof HandedBackError) return await this.#handBack(delivery, 0);
     if (error instanceof NotForThisWorkerError) return await this.#handBack(delivery, PASS_ON_MS);
     const delayMs = isRetryable(error) ? await this.#tries.failed(delivery) : undefined;
-    if (delayMs === undefined) return await this.#giveUp(delivery, run, error);
+    if (delayMs === undefined) {
+      await this.#giveUp(delivery, run, error);
+      return 'failed';
+    }
     const { log } = this.#options;
     log(`task ${delivery.taskId.slice(0, 8)} will be tried again: ${messageOf(error)}`);
-    await this.#handBack(delivery, delayMs);
+    return await this.#handBack(delivery, delayMs);
   }
 
-  async #handBack(delivery: Delivery, delayMs: number): Promise<void> {
+  async #handBack(delivery: Delivery, delayMs: number): Promise<TaskOutcome> {
     await this.#notes.takeBack(delivery.message);
     await delivery.handBack(delayMs);
+    return 'handed_back';
   }
 
   /** Nobody is to try this task again: its run has to fail, with the reason. */

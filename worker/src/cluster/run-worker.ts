@@ -21,9 +21,11 @@ import { HandedBackError, TaskHandler } from './handle-task.js';
 import { Pace } from './pace.js';
 import { Presence } from './presence.js';
 import { ProgressEvents } from './progress-events.js';
+import { type HttpAddress, StatusServer } from './status-server.js';
 import { TaskSource } from './task-source.js';
 import { TasksInHand } from './tasks-in-hand.js';
 import { Turns } from './turns.js';
+import { WorkerMetrics } from './worker-metrics.js';
 
 export interface WorkerOptions {
   readonly link: Omit<LinkOptions, 'name' | 'role'>;
@@ -37,6 +39,8 @@ export interface WorkerOptions {
   /** Memory for all tasks together, in bytes. */
   readonly memoryBytes: number;
   readonly linalg: LinearAlgebraChoice;
+  /** Where to answer /healthz and /metrics; undefined: nowhere. */
+  readonly http?: HttpAddress | undefined;
   /** Told of what people should know, a line at a time. */
   readonly log: (line: string) => void;
   /** No new tasks are taken once it aborts; those under way are finished. */
@@ -106,6 +110,7 @@ class Worker {
       onProgress: progress.report,
     });
     for (const warning of executor.warnings) log(`warning: ${warning}`);
+    const { hardware } = executor;
     const handler = new TaskHandler({
       link: this.#link,
       store,
@@ -118,15 +123,20 @@ class Worker {
       turns: new Turns(concurrency, memoryBytes),
       log,
     });
+    const metrics = new WorkerMetrics(
+      { name: this.#name, version: codeVersion, device, store: storeName, ...hardware },
+      { concurrency, memory_bytes: memoryBytes },
+    );
+    void this.#countBreaks(metrics);
     const changes = new Changes();
     const inHand = new TasksInHand({
       handler,
       pace: this.#pace,
       progress,
+      metrics,
       stop,
       settled: (error) => changes.note(error),
     });
-    const { hardware } = executor;
     const facts = {
       name: this.#name,
       codeVersion,
@@ -136,12 +146,19 @@ class Worker {
       store: storeName,
       hardware,
     };
+    metrics.watch({
+      inHand: () => inHand.count,
+      computing: () => inHand.computing,
+      isConnected: () => this.#link.isUp,
+    });
     const presence = new Presence(this.#link, facts, () => inHand.computing);
     const cancellations = this.#link.connection.subscribe(cancelSubject('*'), {
       callback: (_, { subject }) => inHand.cancel(subject.split('.')[2] ?? ''),
     });
     log(`worker ${this.#name} takes ${concurrency} tasks at a time from ${this.#link.url}`);
+    let server: StatusServer | undefined;
     try {
+      server = await this.#answer(metrics);
       await this.#takeTasks(inHand, changes);
       await inHand.settled();
     } finally {
@@ -149,7 +166,23 @@ class Worker {
       // Entries that stay because the server is away expire.
       await atMost(TIDY_MS, Promise.all([handler.end(), presence.end()]));
       await executor.close();
+      await server?.close();
     }
+  }
+
+  async #countBreaks(metrics: WorkerMetrics): Promise<void> {
+    for await (const { type } of this.#link.connection.status())
+      if (type === 'disconnect') metrics.disconnected();
+  }
+
+  async #answer(metrics: WorkerMetrics): Promise<StatusServer | undefined> {
+    const { http, log } = this.#options;
+    if (http === undefined) return undefined;
+    const trouble = () =>
+      this.#link.isUp ? undefined : `the NATS server at ${this.#link.url} is away`;
+    const server = await StatusServer.start({ address: http, metrics, trouble });
+    log(`answers ${server.url}/healthz and ${server.url}/metrics`);
+    return server;
   }
 
   /** @returns the queue's ack-wait; undefined when the worker is to leave before it is there */

@@ -1,14 +1,17 @@
 // The tasks that a worker has in hand: each is worked on until its message is settled, or called off.
+import type { Task } from '@kronlens/proto';
 import { token } from '@kronlens/proto/nats';
 import type { Delivery } from './delivery.js';
 import { HandedBackError, RunCancelledError, type TaskHandler } from './handle-task.js';
 import type { Pace } from './pace.js';
 import type { ProgressEvents } from './progress-events.js';
+import type { TaskOutcome, WorkerMetrics } from './worker-metrics.js';
 
 export interface InHandOptions {
   readonly handler: TaskHandler;
   readonly pace: Pace;
   readonly progress: ProgressEvents;
+  readonly metrics: WorkerMetrics;
   /** All tasks are handed back when it aborts. */
   readonly stop: AbortSignal;
   /** A task is settled, or could not be. */
@@ -61,27 +64,31 @@ export class TasksInHand {
   }
 
   async #work(delivery: Delivery): Promise<void> {
-    const { handler, pace, progress, stop } = this.#options;
+    const { handler, pace, progress, metrics, stop } = this.#options;
     const { taskId, message } = delivery;
     const controller = new AbortController();
     const task = { run: '', controller };
     this.#tasks.set(message, task);
     if (stop.aborted) controller.abort(new HandedBackError());
     let isComputing = false;
+    let kind: Task['kind']['case'];
     const computing = (is: boolean) => {
       if (is !== isComputing) this.#computing += is ? 1 : -1;
       isComputing = is;
     };
     const watcher = {
-      begun: (run: string) => {
+      begun: (run: string, its: Task['kind']['case']) => {
         task.run = run;
+        kind = its;
         progress.begin(taskId, run);
         computing(true);
       },
       computed: (ms: number) => {
         pace.took(ms);
+        metrics.computed(kind, ms);
         computing(false);
       },
+      ended: (outcome: TaskOutcome) => metrics.ended(kind, outcome),
     };
     try {
       await handler.handle(delivery, watcher, controller.signal);
