@@ -52,8 +52,8 @@ export interface JetStreamQueueOptions {
   /** Interrupts the run. */
   readonly signal: AbortSignal;
   readonly onProgress: (progress: Progress) => void;
-  /** Tasks of this run in the work queue at a time, as things are. */
-  readonly window?: () => number;
+  /** Tasks of this run in the work queue at a time, as things are; it is told of results. */
+  readonly window?: { readonly size: number; done(): void };
   /** Resolves when tasks may be queued: not by a coordinator that others believe to be dead. */
   readonly permit?: () => Promise<void>;
 }
@@ -79,7 +79,7 @@ export class JetStreamQueue implements Queue {
     const { link, run, signal } = options;
     this.#options = options;
     this.#device = options.device ?? 'cpu';
-    this.#outstanding = new Outstanding(options.window ?? (() => MOST_SENT));
+    this.#outstanding = new Outstanding(() => options.window?.size ?? MOST_SENT);
     this.#dead = new Records(link, BUCKETS.dead, DeadLetterSchema);
     this.#signal = AbortSignal.any([signal, this.#failure.signal]);
     this.#signal.addEventListener('abort', () => this.#keepTrack(this.#callOff()), { once: true });
@@ -200,6 +200,7 @@ export class JetStreamQueue implements Queue {
     const wanted = this.#outstanding.take(id);
     if (wanted === undefined) return;
     this.#finished.add(id);
+    this.#options.window?.done();
     wanted.resolve(result);
     this.#send();
   }

@@ -22,7 +22,7 @@ import { openLocalTasks } from '../embedded.js';
 import type { Engine } from '../plan/engine.js';
 import { taskEvaluator } from '../plan/task-evaluator.js';
 import { CODE_VERSION } from '../version.js';
-import { JetStreamQueue } from './jetstream-queue.js';
+import { JetStreamQueue, type JetStreamQueueOptions } from './jetstream-queue.js';
 import { watchWorkers } from './missing-workers.js';
 
 export { parseStore } from '@kronlens/proto/nats';
@@ -56,7 +56,7 @@ export interface RunEngineOptions {
   /** Answers what data files hold where this process cannot see them. */
   readonly describe?: (paths: readonly string[]) => readonly DataArray[];
   /** See JetStreamQueueOptions. */
-  readonly window?: () => number;
+  readonly window?: JetStreamQueueOptions['window'];
   readonly permit?: () => Promise<void>;
 }
 

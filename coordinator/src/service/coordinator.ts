@@ -22,12 +22,12 @@ import {
   wakeSubject,
 } from '@kronlens/proto/nats';
 import { CODE_VERSION } from '../version.js';
-import { fairWindow } from './fair-window.js';
 import { Lease } from './lease.js';
 import { releaseResults } from './release-results.js';
 import { RunBoard, type RunEntry } from './run-board.js';
 import { RunHandle } from './run-handle.js';
 import { hasEnded } from './run-status.js';
+import { fairShare } from './send-window.js';
 
 /** How often a coordinator looks for what nobody told it. */
 const LOOK_MS = 1000;
@@ -60,7 +60,6 @@ class Coordinator {
   readonly #handles = new Map<string, RunHandle>();
   readonly #crashes = new Map<string, number>();
   #woken = true;
-  #slots = 1;
 
   constructor(options: CoordinatorOptions, link: NatsLink, name: string) {
     this.#options = options;
@@ -260,9 +259,9 @@ class Coordinator {
     const workers = (await records.all()).filter(
       ({ codeVersion, store }) => codeVersion === CODE_VERSION && store === this.#options.store,
     );
-    this.#slots = workers.reduce((sum, { concurrency }) => sum + concurrency, 0);
-    const window = fairWindow(this.#slots, this.#handles.size);
-    for (const handle of this.#handles.values()) handle.setWindow(window);
+    const slots = workers.reduce((sum, { concurrency }) => sum + concurrency, 0);
+    const { share, most } = fairShare(slots, this.#handles.size);
+    for (const handle of this.#handles.values()) handle.setWindow(share, most);
   }
 }
 

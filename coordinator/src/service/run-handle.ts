@@ -18,7 +18,7 @@ export class RunHandle {
   /** Resolves when the process is gone. */
   readonly ended: Promise<RunEnd>;
   readonly #child: ChildProcess;
-  #window = 0;
+  #window = '';
 
   constructor(start: Omit<StartMessage, 'kind'>) {
     this.run = start.run;
@@ -46,11 +46,12 @@ export class RunHandle {
     this.#send({ kind: 'lease', untilNs: String(untilNs) });
   }
 
-  /** So many tasks of the run may be in the work queue. */
-  setWindow(tasks: number): void {
-    if (tasks === this.#window) return;
-    this.#window = tasks;
-    this.#send({ kind: 'window', tasks });
+  /** See `fairShare`. */
+  setWindow(share: number, most: number): void {
+    const window = `${share} ${most}`;
+    if (window === this.#window) return;
+    this.#window = window;
+    this.#send({ kind: 'window', share, most });
   }
 
   /** The run is to end for good. */

@@ -17,10 +17,11 @@ export interface LeaseMessage {
   readonly untilNs: string;
 }
 
-/** So many tasks of the run may be in the work queue. */
+/** What `fairShare` gives the run. */
 export interface WindowMessage {
   readonly kind: 'window';
-  readonly tasks: number;
+  readonly share: number;
+  readonly most: number;
 }
 
 /** The run is cancelled; or only the coordinator stops, and another goes on with the run. */

@@ -26,10 +26,8 @@ import { LeaseClock } from './lease-clock.js';
 import { NewsSink } from './news-sink.js';
 import { RUN_EXIT, type RunMessage, type StartMessage } from './run-messages.js';
 import { openRequest } from './run-request.js';
+import { SendWindow } from './send-window.js';
 import { storeFolder } from './stored-folder.js';
-
-/** Before the coordinator says how many. */
-const FIRST_WINDOW = 8;
 
 /** The coordinator stops; the run does not. */
 class StoppedError extends CancelledError {
@@ -60,11 +58,11 @@ async function resultFiles(folder: string): Promise<readonly string[]> {
 class RunProcess {
   readonly #lease = new LeaseClock();
   readonly #ending = new AbortController();
-  #window = FIRST_WINDOW;
+  readonly #window = new SendWindow();
 
   hear(message: RunMessage): void {
     if (message.kind === 'lease') this.#lease.extend(BigInt(message.untilNs));
-    else if (message.kind === 'window') this.#window = message.tasks;
+    else if (message.kind === 'window') this.#window.set(message.share, message.most);
     else if (message.kind === 'cancel') this.#ending.abort(new CancelledError('the run'));
     else if (message.kind === 'stop') this.#ending.abort(new StoppedError());
   }
@@ -135,7 +133,7 @@ class RunProcess {
       note: (line) => news.note(line),
       workingDirectory,
       describe,
-      window: () => this.#window,
+      window: this.#window,
       permit: () => this.#lease.held(),
     });
     try {
