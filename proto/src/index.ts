@@ -75,6 +75,8 @@ export {
   ErrorReportSchema,
   type EvaluateTask,
   EvaluateTaskSchema,
+  type Hardware,
+  HardwareSchema,
   type KroneckerBlock,
   KroneckerBlockSchema,
   type KroneckerEigen,

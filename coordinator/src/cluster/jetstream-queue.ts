@@ -28,7 +28,7 @@ import {
   taskNeeds,
   taskSubject,
 } from '@kronlens/proto/nats';
-import type { Queue } from '../plan/queue.js';
+import type { IsBearable, Queue } from '../plan/queue.js';
 import { CODE_VERSION } from '../version.js';
 import { Outstanding, type Wanted } from './outstanding.js';
 import { removeIfStuck, removeLeftovers } from './stuck-messages.js';
@@ -89,10 +89,10 @@ export class JetStreamQueue implements Queue {
     this.#timer = setInterval(() => this.#keepTrack(this.#look()), LOOK_MS);
   }
 
-  async submit(task: Task): Promise<TaskResult> {
+  async submit(task: Task, isBearable: IsBearable = () => false): Promise<TaskResult> {
     this.#signal.throwIfAborted();
     const id = taskId(task);
-    const wanted = this.#outstanding.get(id) ?? this.#outstanding.add(id, task);
+    const wanted = this.#outstanding.get(id) ?? this.#outstanding.add(id, task, isBearable);
     this.#send();
     return await wanted.result;
   }
@@ -206,12 +206,17 @@ export class JetStreamQueue implements Queue {
   }
 
   #bury(id: string, { error }: DeadLetter): void {
-    if (this.#outstanding.get(id) === undefined) return;
-    this.#failure.abort(
+    const wanted = this.#outstanding.get(id);
+    if (wanted === undefined) return;
+    const reason =
       error === undefined
         ? new KronlensError('dead-task', `task ${id} was given up without a reason`)
-        : fromErrorReport(error),
-    );
+        : fromErrorReport(error);
+    if (wanted.isBearable(reason)) {
+      this.#outstanding.take(id);
+      wanted.reject(reason);
+      this.#send();
+    } else this.#failure.abort(reason);
   }
 
   /** Takes back what was sent and says why to whoever waits. */

@@ -20,6 +20,7 @@ import {
 } from '@kronlens/proto/nats';
 import { openLocalTasks } from '../embedded.js';
 import type { Engine } from '../plan/engine.js';
+import type { IsBearable } from '../plan/queue.js';
 import { taskEvaluator } from '../plan/task-evaluator.js';
 import { CODE_VERSION } from '../version.js';
 import { JetStreamQueue, type JetStreamQueueOptions } from './jetstream-queue.js';
@@ -88,12 +89,12 @@ export async function openRunEngine(options: RunEngineOptions): Promise<ClusterE
   });
   const local = await openLocalTasks(store, signal);
   const stopWatching = watchWorkers(link, note, () => remote.needs);
-  const submit = async (task: Task): Promise<TaskResult> => {
+  const submit = async (task: Task, isBearable?: IsBearable): Promise<TaskResult> => {
     const { kind } = task;
     // Looking into files and evaluating small models would take longer to send than to do.
     if (kind.case === 'evaluate') return await local.execute(task);
     if (kind.case !== 'describeData')
-      return await remote.submit(withAbsolutePaths(task, workingDirectory));
+      return await remote.submit(withAbsolutePaths(task, workingDirectory), isBearable);
     if (describe === undefined) return await local.execute(task);
     return create(TaskResultSchema, { arrays: [...describe(kind.value.paths)] });
   };

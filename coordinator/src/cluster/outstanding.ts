@@ -1,11 +1,13 @@
 // The tasks that a run waits for: in which order they go out, and who gets the answer.
 import type { Task, TaskResult } from '@kronlens/proto';
+import type { IsBearable } from '../plan/queue.js';
 
 /** A task that was submitted and has no result yet. */
 export interface Wanted {
   readonly id: string;
   readonly task: Task;
   readonly result: Promise<TaskResult>;
+  readonly isBearable: IsBearable;
   /** Milliseconds of `performance.now()` when it was last sent; undefined: not yet. */
   sentMs: number | undefined;
   resolve(result: TaskResult): void;
@@ -32,9 +34,17 @@ export class Outstanding {
     return this.#wanted.get(id);
   }
 
-  add(id: string, task: Task): Wanted {
+  add(id: string, task: Task, isBearable: IsBearable): Wanted {
     const { promise, resolve, reject } = withResolvers<TaskResult>();
-    const wanted: Wanted = { id, task, result: promise, sentMs: undefined, resolve, reject };
+    const wanted: Wanted = {
+      id,
+      task,
+      result: promise,
+      isBearable,
+      sentMs: undefined,
+      resolve,
+      reject,
+    };
     this.#wanted.set(id, wanted);
     this.#waiting.push(wanted);
     return wanted;

@@ -10,12 +10,15 @@ import {
   storedLength,
   type Task,
   type TaskResult,
+  TaskResultSchema,
   TaskSchema,
   taskId,
 } from '@kronlens/proto';
 import type { BuiltProgram, FactorPlan, ProgramPair } from '../programs/index.js';
 import { CODE_VERSION } from '../version.js';
 import type { Engine } from './engine.js';
+import { distinctHardware } from './hardware-of.js';
+import { Places } from './places.js';
 import { cutShards, type Shard } from './shards.js';
 import type { StageProgress } from './stage-progress.js';
 
@@ -58,6 +61,9 @@ function resultBytes(outputs: readonly ProgramOutput[]): number {
   return 8 * values.reduce((sum, length) => sum + length, 0);
 }
 
+/** Tasks of shards that are asked for at a time: more than a queue sends. */
+const MOST_ASKED = 4096;
+
 /** Samples that the shard's batches cover. */
 function samplesOf({ firstBatch, batchCount }: Shard, batch: number, samples: number): number {
   return Math.min(samples, (firstBatch + batchCount) * batch) - firstBatch * batch;
@@ -86,41 +92,133 @@ function mergeTask(bundles: readonly string[]): Task {
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'merge', value } });
 }
 
-async function sumPair(
-  engine: Engine,
-  stage: FactorStage,
-  pair: ProgramPair,
-  progress: StageProgress,
-  seen: (result: TaskResult) => void,
-): Promise<MergedSums> {
-  const program = await storeProgram(engine, pair.full);
-  const tail = pair.tail === undefined ? '' : await storeProgram(engine, pair.tail);
-  const { outputs } = pair.full.manifest;
-  const { batch } = stage.plan;
-  const { samples, shard } = stage;
-  const passes = stage.plan.programs.length;
-  const shards = cutShards({ samples, batch, shard, resultBytes: resultBytes(outputs) });
-  const bundles = await Promise.all(
-    shards.map(async (range) => {
-      const task = programTask(stage, program, tail, range);
+/** A bundle was there when its task was done, and is gone: somebody tidied the store. */
+const isGone = (error: unknown): boolean =>
+  error instanceof KronlensError && error.code === 'artifact-missing';
+
+/** Times that shards are asked for again because their sums are gone. */
+const MOST_ROUNDS = 3;
+
+/** The sums of one program over all shards. */
+class PairSums {
+  readonly #engine: Engine;
+  readonly #stage: FactorStage;
+  readonly #pair: ProgramPair;
+  readonly #progress: StageProgress;
+  readonly #places: Places;
+  readonly #seen: (result: TaskResult) => void;
+  #programs: readonly [string, string] = ['', ''];
+  #shards: readonly Shard[] = [];
+
+  constructor(
+    engine: Engine,
+    stage: FactorStage,
+    pair: ProgramPair,
+    progress: StageProgress,
+    places: Places,
+    seen: (result: TaskResult) => void,
+  ) {
+    this.#engine = engine;
+    this.#stage = stage;
+    this.#pair = pair;
+    this.#progress = progress;
+    this.#places = places;
+    this.#seen = seen;
+  }
+
+  /** Asks for all shards. @returns when that is done; `sums` comes later */
+  async begin(): Promise<{ readonly sums: Promise<MergedSums> }> {
+    const { full, tail } = this.#pair;
+    const { samples, shard, plan } = this.#stage;
+    this.#programs = [
+      await storeProgram(this.#engine, full),
+      tail === undefined ? '' : await storeProgram(this.#engine, tail),
+    ];
+    const { batch } = plan;
+    const bytes = resultBytes(full.manifest.outputs);
+    this.#shards = cutShards({ samples, batch, shard, resultBytes: bytes });
+    const whole = this.#task({ firstBatch: 0, batchCount: Math.ceil(samples / batch) });
+    const wholeId = taskId(whole);
+    const recorded =
+      this.#shards.length > 1 ? await this.#engine.store.getResult(wholeId) : undefined;
+    if (recorded !== undefined) {
+      this.#progress.expect(wholeId, samples / plan.programs.length);
+      this.#progress.finish(wholeId);
+      return { sums: Promise.resolve(this.#finished(recorded)) };
+    }
+    const first = await this.#ask();
+    const sums = this.#merge(first, wholeId);
+    // It is looked at when all programs have begun.
+    sums.catch(() => {});
+    return { sums };
+  }
+
+  #task(range: Shard): Task {
+    const [program, tail] = this.#programs;
+    return programTask(this.#stage, program, tail, range);
+  }
+
+  #finished(result: TaskResult): MergedSums {
+    this.#seen(result);
+    const { layers, full } = this.#pair;
+    return { layers, outputs: full.manifest.outputs, bundle: artifactOf(result, 'sums') };
+  }
+
+  async #ask(): Promise<readonly Promise<TaskResult>[]> {
+    const { plan, samples } = this.#stage;
+    const results: Promise<TaskResult>[] = [];
+    for (const range of this.#shards) {
+      await this.#places.take();
+      const task = this.#task(range);
       const id = taskId(task);
-      progress.expect(id, samplesOf(range, batch, samples) / passes);
-      const result = await engine.queue.submit(task);
-      progress.finish(id);
-      seen(result);
-      return artifactOf(result, 'sums');
-    }),
-  );
-  const [only] = bundles;
-  if (only !== undefined && bundles.length === 1)
-    return { layers: pair.layers, outputs, bundle: only };
-  const merged = await engine.queue.submit(mergeTask(bundles));
-  seen(merged);
-  return { layers: pair.layers, outputs, bundle: artifactOf(merged, 'sums') };
+      this.#progress.expect(id, samplesOf(range, plan.batch, samples) / plan.programs.length);
+      const result = this.#engine.queue.submit(task).finally(() => this.#places.giveBack());
+      result.then(
+        () => this.#progress.finish(id),
+        (reason: unknown) => this.#places.close(reason),
+      );
+      results.push(result);
+    }
+    return results;
+  }
+
+  async #merge(first: readonly Promise<TaskResult>[], wholeId: string): Promise<MergedSums> {
+    for (let round = 1, asked = first; ; round++, asked = await this.#ask()) {
+      const results = await Promise.all(asked);
+      const [only] = results;
+      if (only !== undefined && results.length === 1) return this.#finished(only);
+      const bundles = results.map((result) => artifactOf(result, 'sums'));
+      let merged: TaskResult;
+      try {
+        merged = await this.#engine.queue.submit(
+          mergeTask(bundles),
+          (error) => isGone(error) && round < MOST_ROUNDS,
+        );
+      } catch (error) {
+        if (isGone(error) && round < MOST_ROUNDS) continue;
+        throw error;
+      }
+      // What the whole data set gives does not depend on the shards: this is its task's result.
+      const { artifacts, elapsedMs } = merged;
+      const parts = distinctHardware([...results, merged]);
+      const whole = create(TaskResultSchema, { taskId: wholeId, artifacts, elapsedMs, parts });
+      await this.#engine.store.putResult(wholeId, whole);
+      const sums = this.#finished(whole);
+      await this.#forget(new Set(bundles), sums.bundle);
+      return sums;
+    }
+  }
+
+  /** Removes partial sums. Should others want them, they are computed again. */
+  async #forget(bundles: ReadonlySet<string>, merged: string): Promise<void> {
+    for (const id of bundles)
+      if (id !== merged) await this.#engine.store.delete(id).catch(() => {});
+  }
 }
 
 /**
- * The sums of every program pair, in the plan's order.
+ * The sums of every program pair, in the plan's order. Only so many tasks are asked for at a time, and
+ * partial sums are removed once they are merged.
  * @param progress counts samples; each program is an equal share of every sample
  * @param seen is told of every result, recorded ones included
  */
@@ -130,7 +228,11 @@ export async function runFactorStage(
   progress: StageProgress,
   seen: (result: TaskResult) => void,
 ): Promise<readonly MergedSums[]> {
-  return await Promise.all(
-    stage.plan.programs.map((pair) => sumPair(engine, stage, pair, progress, seen)),
-  );
+  const places = new Places(MOST_ASKED);
+  const begun: Promise<MergedSums>[] = [];
+  for (const pair of stage.plan.programs) {
+    const sums = new PairSums(engine, stage, pair, progress, places, seen);
+    begun.push((await sums.begin()).sums);
+  }
+  return await Promise.all(begun);
 }

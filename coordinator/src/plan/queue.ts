@@ -5,13 +5,16 @@ import type { Task, TaskResult } from '@kronlens/proto';
 export interface Queue {
   /**
    * Tasks start in the order of submission, as workers become free.
+   * @param isBearable of an error: whether it fails this task alone; by default none is
    * @throws the task's error; after the first failure or an interruption, every task that has not
    *   started yet is refused with the same reason
    */
-  submit(task: Task): Promise<TaskResult>;
+  submit(task: Task, isBearable?: IsBearable): Promise<TaskResult>;
   /** Resolves when no task is running any more. Call it before the executor is closed. */
   idle(): Promise<void>;
 }
+
+export type IsBearable = (error: unknown) => boolean;
 
 export type Execute = (task: Task, signal: AbortSignal) => Promise<TaskResult>;
 
@@ -25,6 +28,7 @@ export interface LocalQueueOptions {
 
 interface Waiting {
   readonly task: Task;
+  readonly isBearable: IsBearable;
   readonly resolve: (result: TaskResult) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -44,10 +48,10 @@ export class LocalQueue implements Queue {
     this.#signal.addEventListener('abort', () => this.#refuseWaiting(), { once: true });
   }
 
-  submit(task: Task): Promise<TaskResult> {
+  submit(task: Task, isBearable: IsBearable = () => false): Promise<TaskResult> {
     return new Promise((resolve, reject) => {
       if (this.#signal.aborted) return reject(this.#signal.reason);
-      this.#waiting.push({ task, resolve, reject });
+      this.#waiting.push({ task, isBearable, resolve, reject });
       this.#fill();
     });
   }
@@ -66,13 +70,13 @@ export class LocalQueue implements Queue {
     }
   }
 
-  async #run({ task, resolve, reject }: Waiting): Promise<void> {
+  async #run({ task, isBearable, resolve, reject }: Waiting): Promise<void> {
     try {
       resolve(await this.#options.execute(task, this.#signal));
     } catch (error) {
       const reason = this.#signal.aborted ? this.#signal.reason : error;
       reject(reason);
-      this.#failure.abort(reason);
+      if (!isBearable(reason)) this.#failure.abort(reason);
     } finally {
       this.#running -= 1;
       this.#fill();

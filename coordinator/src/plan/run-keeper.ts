@@ -3,6 +3,7 @@ import { KronlensError, type TaskResult } from '@kronlens/proto';
 import { normalisations } from '../merge/normalisation.js';
 import type { FactorPlan } from '../programs/index.js';
 import { VERSION } from '../version.js';
+import { hardwareOf } from './hardware-of.js';
 import type { OutputFolder } from './output-folder.js';
 import type { AnalysisRequest, PreparedRun } from './prepare-run.js';
 import type { RunClock } from './run-clock.js';
@@ -37,9 +38,11 @@ export class RunKeeper {
   }
 
   /** Notes what computed a task. */
-  readonly seen = ({ hardware }: TaskResult): void => {
-    const sorted = Object.entries(hardware).sort(([a], [b]) => (a < b ? -1 : 1));
-    if (sorted.length > 0) this.#hardware.set(JSON.stringify(sorted), Object.fromEntries(sorted));
+  readonly seen = (result: TaskResult): void => {
+    for (const { facts } of hardwareOf(result)) {
+      const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1));
+      if (sorted.length > 0) this.#hardware.set(JSON.stringify(sorted), Object.fromEntries(sorted));
+    }
   };
 
   /** @throws DiskFullError */
