@@ -122,6 +122,7 @@ export {
   TensorSchema,
 } from './gen/kronlens/v1/tensor_pb.js';
 export {
+  dataArraysOf,
   decodeProgram,
   decodeResult,
   decodeTask,
@@ -136,6 +137,7 @@ export {
   ArtifactMissingError,
   type ArtifactStore,
   contentId,
+  isContentId,
   type StoredArtifact,
 } from './store/artifact-store.js';
 export { isDiskFull, writeFileAtomic } from './store/atomic-file.js';

@@ -72,7 +72,6 @@ export class JetStreamQueue implements Queue {
   readonly #working = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
   readonly #events: { unsubscribe(): void };
-  readonly #finished = new Set<string>();
   #looking = false;
 
   constructor(options: JetStreamQueueOptions) {
@@ -109,8 +108,8 @@ export class JetStreamQueue implements Queue {
     clearInterval(this.#timer);
     this.#events.unsubscribe();
     await Promise.allSettled([...this.#working]);
-    const { link } = this.#options;
-    if (!link.connection.isClosed()) await removeLeftovers(link, this.#finished).catch(() => {});
+    const { link, store } = this.#options;
+    if (!link.connection.isClosed()) await removeLeftovers(link, store).catch(() => {});
   }
 
   #keepTrack(work: Promise<void>): void {
@@ -199,7 +198,6 @@ export class JetStreamQueue implements Queue {
   #finish(id: string, result: TaskResult): void {
     const wanted = this.#outstanding.take(id);
     if (wanted === undefined) return;
-    this.#finished.add(id);
     this.#options.window?.done();
     wanted.resolve(result);
     this.#send();

@@ -5,6 +5,7 @@ import {
   clone,
   create,
   type DataArray,
+  dataArraysOf,
   type Progress,
   type Task,
   type TaskResult,
@@ -64,10 +65,7 @@ export interface RunEngineOptions {
 /** Data files are named from where the user is; workers are elsewhere. */
 function withAbsolutePaths(task: Task, workingDirectory: string): Task {
   const absolute = clone(TaskSchema, task);
-  const { kind } = absolute;
-  const data = kind.case === 'program' ? kind.value : undefined;
-  const operated = kind.case === 'curvature' ? kind.value.operator : undefined;
-  for (const array of (data ?? operated)?.arrays ?? [])
+  for (const array of dataArraysOf(absolute))
     if (array.path !== '') array.path = resolve(workingDirectory, array.path);
   return absolute;
 }

@@ -1,4 +1,5 @@
 // Finds tasks in the work queue that the server will never hand out: it forgot, when it was killed, that they had left.
+import { type ArtifactStore, isContentId } from '@kronlens/proto';
 import {
   type NatsLink,
   TASK_CLASSES,
@@ -34,16 +35,15 @@ export async function removeIfStuck(
   });
 }
 
-/** Removes what is left in the work queue of tasks that have their results. */
-export async function removeLeftovers(
-  link: NatsLink,
-  finished: ReadonlySet<string>,
-): Promise<void> {
+/** Removes what is left in the work queue of tasks that have their results, of whatever run. */
+export async function removeLeftovers(link: NatsLink, store: ArtifactStore): Promise<void> {
   for (const place of TASK_CLASSES) {
     const subjects_filter = taskSubject(place, CODE_VERSION, '*');
     const { state } = await link.jsm.streams.info(TASK_STREAM, { subjects_filter });
-    for (const filter of Object.keys(state.subjects ?? {}))
-      if (finished.has(filter.split('.').at(-1) ?? ''))
+    for (const filter of Object.keys(state.subjects ?? {})) {
+      const id = filter.split('.').at(-1) ?? '';
+      if (isContentId(id) && (await store.getResult(id)) !== undefined)
         await link.jsm.streams.purge(TASK_STREAM, { filter });
+    }
   }
 }

@@ -63,13 +63,12 @@ export const decodeResult = (bytes: Uint8Array): TaskResult =>
  */
 export function taskId(task: Task): string {
   const bare = clone(TaskSchema, task);
-  const { kind } = bare;
-  for (const array of arraysOf(kind)) array.path = '';
+  for (const array of dataArraysOf(bare)) array.path = '';
   return createHash('sha256').update(toBinary(TaskSchema, bare)).digest('hex');
 }
 
 /** The data arrays that a task reads. */
-function arraysOf(kind: Task['kind']): readonly DataArray[] {
+export function dataArraysOf({ kind }: Task): readonly DataArray[] {
   switch (kind.case) {
     case 'program':
     case 'posterior':
