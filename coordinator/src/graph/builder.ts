@@ -13,6 +13,10 @@ export class GraphBuilder {
   readonly #byKey = new Map<string, readonly string[]>();
   readonly #taken = new Set<string>();
   readonly #forward = new Map<string, number>();
+  readonly #shapes = new Map<
+    string,
+    { readonly value: string; readonly shape: readonly number[] }
+  >();
   readonly #scaled = new Map<string, { readonly value: string; readonly factor: string }>();
   #counter = 0;
 
@@ -87,9 +91,20 @@ export class GraphBuilder {
     return this.constant(floatTensor([value], [], dtype));
   }
 
-  /** Reshape to a concrete shape. */
+  /** Reshape to a concrete shape; a value that `shaped` knows is found again behind any reshapes. */
   reshape(value: string, shape: readonly number[]): string {
-    return this.emit('Reshape', [value, this.ints(shape)]);
+    const origin = this.#shapes.get(value);
+    if (origin === undefined) return this.emit('Reshape', [value, this.ints(shape)]);
+    if (String(origin.shape) === String(shape)) return origin.value;
+    const output = this.emit('Reshape', [origin.value, this.ints(shape)]);
+    this.#shapes.set(output, origin);
+    return output;
+  }
+
+  /** Notes the shape of a value, so that reshaping it back takes no copy at the end of a program. */
+  shaped(value: string, shape: readonly number[]): string {
+    this.#shapes.set(value, { value, shape });
+    return value;
   }
 
   /**

@@ -4,6 +4,7 @@ import type { Layer } from '../layers/index.js';
 import { blockDim, type ExactSums } from './factor-options.js';
 import type { LayerContext } from './factors.js';
 import { emitDenseGgn, emitJacobian, emitJacobianNorm } from './ggn.js';
+import { emitSum } from './gram.js';
 import { emitSampleFactors } from './sample-factors.js';
 
 /** Adds the outputs `ggn_trace` [1] and, up to the limit, `ggn` [d, d]. */
@@ -13,21 +14,21 @@ export function emitExactSums(
   stem: string,
   { denseLimit }: ExactSums,
 ): void {
-  const { b, request, nodes, outputs } = context;
-  const factors = emitSampleFactors(b, nodes, request, layer, context);
-  const { shape } = factors;
+  const { b, request, nodes, outputs, chunks } = context;
+  const parts = chunks.map((chunk) => emitSampleFactors(b, nodes, request, layer, chunk));
   const dim = blockDim(layer, request.options);
   const facts = { layer: layer.name, group: 0 };
-  const trace =
-    shape.positions.length === 1 && shape.positions[0] === 1
-      ? emitProductOfNorms(b, factors.inputs[0] as string, factors.cotangents[0] as string)
-      : emitJacobianNorm(b, emitJacobian(b, factors, shape));
+  const traces = parts.map((part) =>
+    part.shape.positions.length === 1 && part.shape.positions[0] === 1
+      ? emitProductOfNorms(b, part.inputs[0] as string, part.cotangents[0] as string)
+      : emitJacobianNorm(b, emitJacobian(b, part, part.shape)),
+  );
   const number = { ...facts, shape: [1], symmetric: false, scale: 1 };
-  outputs.add(`${stem}.ggn_trace`, trace, { ...number, kind: 'ggn_trace' });
+  outputs.add(`${stem}.ggn_trace`, emitSum(b, traces), { ...number, kind: 'ggn_trace' });
   if (dim > denseLimit) return;
-  const dense = emitDenseGgn(b, emitJacobian(b, factors, shape));
+  const blocks = parts.map((part) => emitDenseGgn(b, emitJacobian(b, part, part.shape)));
   const matrix = { ...facts, shape: [dim, dim], symmetric: true, scale: 1 };
-  outputs.add(`${stem}.ggn`, dense, { ...matrix, kind: 'ggn' });
+  outputs.add(`${stem}.ggn`, emitSum(b, blocks), { ...matrix, kind: 'ggn' });
 }
 
 /** One position: sum over samples of sum_c |g_c|^2 |x|^2. */

@@ -22,6 +22,8 @@ export interface FactorOptions {
   readonly lossHessian?: boolean;
   /** What is summed of the exact blocks beside the factors; undefined: nothing. */
   readonly exact?: ExactSums | undefined;
+  /** Floats of the largest cotangent that is pulled back together; undefined: what a cache holds. */
+  readonly cachedFloats?: number;
 }
 
 /** Sums of the exact Gauss-Newton blocks H of the layers. */

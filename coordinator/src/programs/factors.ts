@@ -2,7 +2,7 @@
 // over the data, the sums behind E[x x^T], E[M] and E[x].
 import { GraphBuilder, type Node } from '../graph/index.js';
 import type { Layer, LayerUse } from '../layers/index.js';
-import { type BackwardRequest, emitLayerCotangents } from './backward.js';
+import { type BackwardRequest, emitCotangentChunks, type LayerCotangents } from './backward.js';
 import type { BuiltProgram } from './built-program.js';
 import { emitExactSums } from './exact-sums.js';
 import { factorInputDim, isJoint } from './factor-options.js';
@@ -42,13 +42,13 @@ export function buildFactorProgram(request: FactorProgramRequest): BuiltProgram 
   const inputs = new ProgramInputs(graph, batch);
   const outputs = new ProgramOutputs(b);
   const weight = request.padded ? inputs.sampleWeight() : undefined;
-  const pulled = emitLayerCotangents(b, inputs, request, weight);
+  const { chunks, whole } = emitCotangentChunks(b, inputs, request, weight);
   const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
   layers.forEach((layer, index) => {
-    emitLayerSums({ b, request, nodes, ...pulled, weight, outputs }, layer, `layer${index}`);
+    emitLayerSums({ b, request, nodes, chunks, weight, outputs }, layer, `layer${index}`);
   });
-  if (request.lossHessian) emitLossHessian(b, pulled, outputs);
-  if (request.sums) emitLossSums(b, options.loss, pulled.lossInputs, weight, outputs);
+  if (request.lossHessian) emitLossHessian(b, whole, outputs);
+  if (request.sums) emitLossSums(b, options.loss, whole.lossInputs, weight, outputs);
   return finishProgram(b, request.name, batch, inputs, outputs);
 }
 
@@ -57,14 +57,13 @@ export interface LayerContext {
   readonly b: GraphBuilder;
   readonly request: FactorProgramRequest;
   readonly nodes: ReadonlyMap<string, Node>;
-  readonly cotangents: ReadonlyMap<string, string>;
-  readonly columns: number;
+  readonly chunks: readonly LayerCotangents[];
   readonly weight: string | undefined;
   readonly outputs: ProgramOutputs;
 }
 
 function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void {
-  const { b, request, nodes, columns, outputs, weight } = context;
+  const { b, request, nodes, chunks, outputs, weight } = context;
   const { graph, batch, places, options } = request;
   const shares = options.sharing === 'reduce' ? 1 : layer.positions;
   const maps = wantsMeanMap(layer, options)
@@ -78,10 +77,7 @@ function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void 
   const unfolded = once(() => layerInputs(context, layer));
   const fold = layerFold(graph, nodes, layer, options);
   if (fold === undefined) {
-    const input = emitSum(
-      b,
-      unfolded().map((x) => emitGram(b, x, 'upper')),
-    );
+    const input = emitGram(b, unfolded(), 'upper');
     outputs.addGroups(stem, layer, 'input', input, [n, n], 1);
   } else {
     const x = emitWeightedMap(b, graph, layer.uses[0] as LayerUse, batch, weight);
@@ -95,10 +91,8 @@ function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void 
       )
     : unfolded().map((x) => emitTotal(b, x));
   outputs.addGroups(stem, layer, 'mean', emitSum(b, means), [n], 1 / shares);
-  const output = emitSum(
-    b,
-    layerCotangents(context, layer, columns).map((g) => emitGram(b, g, 'upper')),
-  );
+  const cotangents = chunks.flatMap((chunk) => layerCotangents(context, layer, chunk));
+  const output = emitGram(b, cotangents, 'upper');
   outputs.addGroups(stem, layer, 'output', output, [layer.outDim, layer.outDim], 1 / shares);
   if (options.exact !== undefined) emitExactSums(context, layer, stem, options.exact);
 }
@@ -124,13 +118,13 @@ function layerInputs(context: LayerContext, layer: Layer): readonly MatrixBatch[
   return weight === undefined ? xs : xs.map((x) => emitWeighted(b, x, weight));
 }
 
-/** The cotangents of all uses that reach the logits; padded samples have none. */
+/** The cotangents, of some columns, of all uses that reach the logits; padded samples have none. */
 function layerCotangents(
   context: LayerContext,
   layer: Layer,
-  columns: number,
+  { cotangents, columns }: LayerCotangents,
 ): readonly MatrixBatch[] {
-  const { b, request, cotangents } = context;
+  const { b, request } = context;
   const { graph, batch, places, options } = request;
   const gs = layer.uses.flatMap((use) => {
     const cotangent = cotangents.get(use.output);

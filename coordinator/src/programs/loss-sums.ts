@@ -1,6 +1,6 @@
 // The loss, its Hessian in the logits and the number of right answers, summed over a batch.
 import { type GraphBuilder, int } from '../graph/index.js';
-import type { LayerCotangents } from './backward.js';
+import type { CotangentSeed } from './backward.js';
 import { emitCorrect, emitLoss, type LossInputs, type LossName } from './loss.js';
 import type { ProgramOutputs } from './program-io.js';
 
@@ -29,7 +29,7 @@ export function emitLossSums(
 /** Adds the output `loss_hessian` [c, c]: the sum over samples of A = R^T R. */
 export function emitLossHessian(
   b: GraphBuilder,
-  { seed, columns, lossInputs }: LayerCotangents,
+  { seed, columns, lossInputs }: CotangentSeed,
   outputs: ProgramOutputs,
 ): void {
   const { batch, outputs: c } = lossInputs;

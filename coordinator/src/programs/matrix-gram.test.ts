@@ -19,8 +19,9 @@ for (const { axis, features, length } of CASES) {
     const b = new GraphBuilder(graph({ inputs: [], outputs: [], nodes: [] }));
     const matrix = { value: 'x', axis, features, length };
     const outputs = [
-      b.alias(emitMatrixGram(b, matrix, 'full'), 'full'),
-      b.alias(emitMatrixGram(b, matrix, 'upper'), 'upper'),
+      b.alias(emitMatrixGram(b, [matrix], 'full'), 'full'),
+      b.alias(emitMatrixGram(b, [matrix], 'upper'), 'upper'),
+      b.alias(emitMatrixGram(b, [matrix, matrix], 'upper'), 'twice'),
     ];
     const shape = axis === 1 ? [length, features] : [features, length];
     const model = encodeModel(
@@ -33,13 +34,13 @@ for (const { axis, features, length } of CASES) {
     const values = Float64Array.from({ length: features * length }, (_, i) => Math.sin(i * i));
     const x = tensor.floatTensor(values, shape, 'float64');
     const { tensors } = await ortEvaluator.evaluate(model, new Map([['x', x]]), outputs);
-    const [full, upper] = outputs.map((name) => {
+    const [full, upper, twice] = outputs.map((name) => {
       const found = tensors.get(name);
       assert.ok(found !== undefined);
       assert.deepEqual(found.shape, [features, features]);
       return tensor.tensorNumbers(found);
     });
-    assert.ok(full !== undefined && upper !== undefined);
+    assert.ok(full !== undefined && upper !== undefined && twice !== undefined);
     const at = (i: number, k: number) =>
       values[axis === 1 ? k * features + i : i * length + k] ?? NaN;
     for (let i = 0; i < features; i += 7) {
@@ -50,6 +51,7 @@ for (const { axis, features, length } of CASES) {
         assert.ok(close(full[i * features + j]), `full ${i}, ${j}`);
         assert.ok(close(full[j * features + i]), `full ${j}, ${i}`);
         assert.ok(close(upper[i * features + j]), `upper ${i}, ${j}`);
+        assert.ok(close((twice[i * features + j] ?? NaN) / 2), `of two matrices ${i}, ${j}`);
       }
     }
   });

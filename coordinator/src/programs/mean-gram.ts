@@ -2,7 +2,7 @@
 import { encodeModel, GraphBuilder, type Node, type ShapedGraph, typeOf } from '../graph/index.js';
 import type { Layer, LayerUse } from '../layers/index.js';
 import { type FactorOptions, factorInputDim, isJoint } from './factor-options.js';
-import { emitGram, emitSum, emitTotal } from './gram.js';
+import { emitGram, emitTotal } from './gram.js';
 import {
   type BatchPlaces,
   emitConvolutionInput,
@@ -128,16 +128,7 @@ export function buildMeanGram(
     return isJoint(layer, options) ? emitHomogeneous(b, x, b.scalar(1, 'float64')) : x;
   });
   const dim = factorInputDim(layer, options);
-  const gram = b.alias(
-    b.reshape(
-      emitSum(
-        b,
-        matrices.map((x) => emitGram(b, x)),
-      ),
-      [layer.groups, dim, dim],
-    ),
-    'gram',
-  );
+  const gram = b.alias(b.reshape(emitGram(b, matrices), [layer.groups, dim, dim]), 'gram');
   const program = b.build(
     [{ name: gram, dtype: 'float64', shape: [layer.groups, dim, dim] }],
     inputs.map((name, index) => ({ name, dtype: 'float64', shape: shapes[index] })),

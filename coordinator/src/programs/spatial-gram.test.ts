@@ -76,7 +76,7 @@ for (const { name, attributes, shape, kernel, output } of CASES) {
       value: b.reshape(value, [groups, features, batch * positions]),
       ...{ batch, groups, features, positions },
     } as const;
-    const direct = b.alias(emitGram(b, unfolded), 'direct');
+    const direct = b.alias(emitGram(b, [unfolded]), 'direct');
     const maps = b.alias(emitSpatialGram(b, 'x', batch, groups, fold.mapLength), 'maps');
     const size = shape.reduce((product, n) => product * n, 1);
     assert.equal(fold.mapLength, size / batch / groups, `${channels} channels`);

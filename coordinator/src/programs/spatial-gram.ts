@@ -124,7 +124,7 @@ export function emitSpatialGram(
   if (groups === 1) {
     const rows = b.reshape(x, [batch, mapLength]);
     const matrix = { value: rows, axis: 1, features: mapLength, length: batch } as const;
-    return b.reshape(emitMatrixGram(b, matrix, 'upper'), shape);
+    return b.reshape(emitMatrixGram(b, [matrix], 'upper'), shape);
   }
   const rows = b.emit('Transpose', [b.reshape(x, [batch, groups, mapLength])], {
     perm: ints([1, 0, 2]),
