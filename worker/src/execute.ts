@@ -28,6 +28,7 @@ import { executeCurvature } from './tasks/curvature.js';
 import { executeDescribeData } from './tasks/describe-data.js';
 import { runEigen } from './tasks/eigen.js';
 import { executeEvaluate } from './tasks/evaluate.js';
+import { runFullHessian } from './tasks/full-hessian.js';
 import type { PoolJobs } from './tasks/pool-jobs.js';
 import { executeProgram } from './tasks/program.js';
 import { runStructure } from './tasks/structure.js';
@@ -87,6 +88,7 @@ const RECORDED: ReadonlySet<Task['kind']['case']> = new Set([
   'merge',
   'eigen',
   'structure',
+  'fullHessian',
   'curvature',
   'empty',
 ]);
@@ -175,6 +177,11 @@ class LocalExecutor implements Executor {
       case 'structure': {
         const setting = { store, linalg: this.#linalg };
         return this.#keep(await runStructure(kind.value, setting));
+      }
+      case 'fullHessian': {
+        const setting = { store, linalg: this.#linalg };
+        const found = runFullHessian(kind.value, setting);
+        return this.#keep(await unlessAborted(found, signal, 'the full Hessian'));
       }
       case 'evaluate':
         return await executeEvaluate(kind.value, this.#pool, signal);

@@ -118,6 +118,7 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     density: parsed.density,
     probes: parsed.probes ?? DEFAULT_PROBES,
     ekfac: parsed.ekfac === true,
+    fullHessian: parsed.fullHessian === true,
     samples: parsed.samples,
     seed: parsed.seed,
     batch: parsed.batch,
@@ -308,6 +309,10 @@ export function analyzeCommand(terminal: Terminal): Command {
       '--probes <n>',
       `random vectors that each density starts from (default: ${DEFAULT_PROBES})`,
       positiveInteger,
+    )
+    .option(
+      '--full-hessian',
+      'also find the top eigenpairs of all layers together, and approximate them',
     )
     .option('--ekfac', "also find the exact block's diagonal in the Kronecker eigenbasis")
     .option('--samples <n>', 'the first n samples only', positiveInteger)

@@ -272,6 +272,10 @@ describe('bad input', { concurrency: 2 }, () => {
       [['--device', 'cuda'], /'cuda' is not available yet/],
       [['--probes', '3'], /--probes needs --density/],
       [['--density', '9', '--measure', 'eigen'], /add curvature to --measure/],
+      [
+        ['--full-hessian', '--memory', '50K'],
+        /--full-hessian: 50 eigenvectors of 35 weights and biases take .* raise --memory/,
+      ],
       [['--seed', '-1'], /--seed/],
       [['--nonsense'], /unknown option '--nonsense'/],
       [['--resume', 'more'], /too many arguments/],

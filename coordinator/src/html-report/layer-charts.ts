@@ -18,6 +18,7 @@ const OPERATOR_NAMES: Readonly<Record<string, string>> = {
   ggn: 'exact H (Gauss-Newton)',
   hessian: 'exact Hessian',
   ekfac: 'EKFAC',
+  approximate: 'approximation ⊕ u ⊗ E[x̃]',
 };
 
 /** The name of an operator for people. */
@@ -72,6 +73,7 @@ function scree({ row, spectra }: LayerData, outliers: number | undefined): Chart
 function spectrum({ spectra }: LayerData, outliers: number | undefined): Chart {
   const whole = [...spectra].filter(([operator]) => !isFactor(operator));
   const exact = whole.some(([operator]) => operator !== 'kron');
+  const joined = spectra.has('approximate');
   const most = Math.max(SPECTRUM, spectra.get('kron')?.eigenvalues.length ?? 0);
   const notes = whole.flatMap(([operator, { eigenvalues, converged }]) => {
     const zeros = Math.min(most, eigenvalues.length) - numericalRank(eigenvalues);
@@ -87,7 +89,11 @@ function spectrum({ spectra }: LayerData, outliers: number | undefined): Chart {
   });
   return {
     kind: 'spectrum',
-    title: exact ? 'Eigenvalues, exact and Kronecker' : 'Eigenvalues of the Kronecker product',
+    title: joined
+      ? 'Eigenvalues, exact and approximate'
+      : exact
+        ? 'Eigenvalues, exact and Kronecker'
+        : 'Eigenvalues of the Kronecker product',
     caption: [
       "The largest eigenvalues of the layer's curvature.",
       ...(outliers === undefined ? [] : ['Theory expects c − 1 outliers for c classes.']),
@@ -116,6 +122,7 @@ function special(
 ): Partial<Chart> & { readonly style?: SeriesStyle; readonly more?: readonly Series[] } {
   switch (curve.measure) {
     case 'eigenspace_overlap':
+    case 'eigenspace_overlap_full':
       return {
         yLabel: 'overlap',
         yMax: 1,
@@ -131,6 +138,7 @@ function special(
         ],
       };
     case 'eigenvalue_ratio':
+    case 'eigenvalue_ratio_full':
       return { yLabel: 'ratio', yScale: 'log', level: 1, style: STYLES.kronecker };
     case 'matricised_rank_ratio':
       return { yLabel: 'ratio', yMax: 1, xLabel: 'eigenvector i', style: STYLES.exact };

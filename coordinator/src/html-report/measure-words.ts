@@ -62,6 +62,15 @@ const WORDS: Readonly<Record<string, MeasureWords>> = {
     title: 'Eigenvalue ratio, Kronecker over exact',
     explanation: 'The k-th eigenvalue of E[M] ⊗ E[xxᵀ] over that of H.',
   },
+  eigenspace_overlap_full: {
+    title: 'Overlap, exact and approximate',
+    explanation:
+      '‖UᵀV‖² / k (Frobenius) of the top-k eigenspaces of H and of its approximation: 1 where they are equal, k/d for random ones in d dimensions.',
+  },
+  eigenvalue_ratio_full: {
+    title: 'Eigenvalue ratio, approximate over exact',
+    explanation: 'The k-th eigenvalue of the approximation over that of H.',
+  },
   matricised_rank_ratio: {
     title: 'Low rank of matricised eigenvectors',
     explanation:

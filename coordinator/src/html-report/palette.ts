@@ -39,7 +39,7 @@ export const STYLES = {
 
 /** The style of an operator of spectra.arrow or overlap.arrow. */
 export function operatorStyle(operator: string): SeriesStyle {
-  if (operator === 'kron') return STYLES.kronecker;
+  if (operator === 'kron' || operator === 'approximate') return STYLES.kronecker;
   if (operator === 'ggn') return STYLES.exact;
   if (operator === 'hessian') return { ...STYLES.exact, symbol: 'square', dash: '5 3' };
   if (operator.endsWith('input')) return STYLES.input;

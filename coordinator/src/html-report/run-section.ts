@@ -5,6 +5,7 @@ import { formatShape } from '../report/summary.js';
 import type { AnalysisResults } from '../results/index.js';
 import { correspondenceCharts } from './correspondence-charts.js';
 import { errorsFigure } from './errors-across-layers.js';
+import { fullSection } from './full-section.js';
 import { type HtmlColumn, htmlTable } from './html-table.js';
 import { layerCharts } from './layer-charts.js';
 import { type LayerData, layerData, outlierCount } from './layer-data.js';
@@ -144,6 +145,7 @@ ${notes(run)}
 ${layersTable(run, layers)}
 ${structureTable(run, layers)}
 ${errors === undefined ? '' : html`<div class="charts">${errors}</div>`}
+${fullSection(run, outliers)}
 ${sections}</section>
 `;
   const parts = layers.map(({ row }) => ({ id: layerId(run, row.layer), name: row.layer }));

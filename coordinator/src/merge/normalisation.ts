@@ -74,6 +74,7 @@ export function normalisations(options: FactorOptions): Readonly<Record<string, 
         : 'mean over samples and the outputs of the model',
     eigenvectors: 'unit length; the component of largest magnitude is positive',
     density: 'the weights of each probe, or of all eigenvalues where there is none, add up to 1',
+    full: 'layer *: means over samples; output gradients summed over positions, inputs averaged over them',
     kron: 'products of an eigenvalue of E[M] and one of E[x x^T]',
   };
   return options.optimal === true ? { ...words, ...OPTIMAL } : words;

@@ -42,6 +42,8 @@ export interface AnalysisOptions {
   readonly density: number | undefined;
   /** Random vectors that each density starts from. */
   readonly probes: number;
+  /** Whether the Hessian of all layers together is approximated and compared, too. */
+  readonly fullHessian: boolean;
   /** Whether the exact block's diagonal in the Kronecker eigenbasis is found too. */
   readonly ekfac: boolean;
   /** The first so many samples; undefined: all. */

@@ -14,6 +14,7 @@ import { chooseLayers } from './choose-layers.js';
 import { dtypeOf } from './element-types.js';
 import type { Engine } from './engine.js';
 import { factorOptions } from './factor-options.js';
+import { checkFullHessian } from './full-hessian-stage.js';
 import type { AnalysisOptions, ExecutionOptions } from './options.js';
 import { DataSource, type RunData } from './run-data.js';
 import { type RunIdentity, recordOptions } from './run-record.js';
@@ -100,6 +101,7 @@ export async function prepareRun(request: AnalysisRequest, engine: Engine): Prom
   const data = await source.match(model, loss, options);
   const blocks = await blocksOf(model, options);
   if (options.curvature === 'hessian' && !data.hasLabels) requireLabelsFor(chosen.layers, blocks);
+  if (options.fullHessian) checkFullHessian(chosen.layers, options);
   return {
     model,
     data,

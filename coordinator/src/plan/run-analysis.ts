@@ -139,6 +139,14 @@ async function runStages(
     await during('structure', writer.structures, 'layers', (shown) =>
       writer.writeStructure(shown, seen),
     );
+  if (options.fullHessian)
+    await writer.writeFullHessian(
+      await during('stack', stage.samples, 'samples', (shown) =>
+        writer.stackOutputs(stage.shard, shown, seen),
+      ),
+      (work) => during('full', 1, 'matrices', work),
+      seen,
+    );
   await writer.writeTables();
   return await keeper.finish(writer.findings());
 }
@@ -168,6 +176,7 @@ export function summaryOf(record: RunRecord, out: string): RunSummary {
     layers: record.layers,
     skipped: record.skipped,
     warnings: record.warnings,
+    fullHessian: record.fullHessian ?? null,
     notes: record.notes,
   };
 }

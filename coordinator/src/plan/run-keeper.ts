@@ -10,7 +10,7 @@ import type { RunClock } from './run-clock.js';
 import { RECORD_FORMAT, type RunRecord, writeRecord } from './run-record.js';
 
 /** What a run finds out, beside its files. */
-export type Findings = Pick<RunRecord, 'loss' | 'accuracy' | 'layers' | 'notes'>;
+export type Findings = Pick<RunRecord, 'loss' | 'accuracy' | 'layers' | 'fullHessian' | 'notes'>;
 
 const NOTHING: Findings = { loss: null, accuracy: null, layers: [], notes: [] };
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BadInputError, writeFileAtomic } from '@kronlens/proto';
-import type { LayerSummary } from '../report/summary.js';
+import type { FullSummary, LayerSummary } from '../report/summary.js';
 import type { AnalysisOptions } from './options.js';
 
 /** The layout of run.json and of the result folder. */
@@ -70,6 +70,8 @@ export interface RunRecord extends RunIdentity {
   readonly loss: number | null;
   readonly accuracy: number | null;
   readonly layers: readonly LayerSummary[];
+  /** Of all layers together; absent or null where it was not asked for. */
+  readonly fullHessian?: FullSummary | null;
   /** Why measures of a layer are missing or end early. */
   readonly notes: readonly string[];
   /** The only part that differs between equal runs. */

@@ -19,6 +19,13 @@ import {
   writeExactEigenvectors,
   writeFactorFiles,
 } from '../merge/factor-files.js';
+import {
+  fullNotes,
+  fullSpectrumRows,
+  fullStructureRows,
+  fullSummary,
+  writeFullFiles,
+} from '../merge/full-hessian-results.js';
 import { packedFrobenius } from '../merge/kronecker-difference.js';
 import {
   type ExactBlock,
@@ -47,6 +54,12 @@ import { type EigenJob, runEigenStage } from './eigen-stage.js';
 import { runEkfac } from './ekfac-stage.js';
 import type { Engine } from './engine.js';
 import type { MergedSums } from './factor-stage.js';
+import {
+  type FullHessian,
+  runFullHessian,
+  type StackedMeans,
+  stackOutputs,
+} from './full-hessian-stage.js';
 import { type Heuristics, heuristics } from './heuristic-inputs.js';
 import type { PassSetting } from './layer-pass.js';
 import {
@@ -76,6 +89,8 @@ export class ResultWriter {
   #accuracy: number | null = null;
   /** E[A], packed. */
   #lossHessian: Float64Array | undefined;
+  /** Of all layers together, where it was asked for. */
+  #full: FullHessian | undefined;
 
   constructor(engine: Engine, run: PreparedRun, options: AnalysisOptions, folder: string) {
     this.#engine = engine;
@@ -399,6 +414,32 @@ export class ResultWriter {
     });
   }
 
+  /** Sums the stacked output Hessian of all layers. */
+  async stackOutputs(
+    shard: number | undefined,
+    progress: StageProgress,
+    seen: (result: TaskResult) => void,
+  ): Promise<StackedMeans> {
+    const setting = this.passSetting(shard);
+    return await stackOutputs(this.#engine, setting, this.#run.layers, progress, seen);
+  }
+
+  /** Finds the eigenpairs of all layers together, exact and approximate, and writes them. */
+  async writeFullHessian(
+    means: StackedMeans,
+    during: (work: (shown: StageProgress) => Promise<FullHessian>) => Promise<FullHessian>,
+    seen: (result: TaskResult) => void,
+  ): Promise<void> {
+    const setting = this.passSetting(undefined);
+    const { layers } = this.#run;
+    const full = await during((shown) =>
+      runFullHessian(this.#engine, setting, layers, means, this.#options, shown, seen),
+    );
+    await writeFullFiles(this.#folder, full);
+    this.#notes.push(...fullNotes(full, this.#outliers));
+    this.#full = full;
+  }
+
   /** Writes layers.arrow and what was measured of spectra.arrow, structure.arrow, density.arrow. */
   async writeTables(): Promise<void> {
     const { layers } = this.#run;
@@ -408,17 +449,21 @@ export class ResultWriter {
     const spectra = this.#spectra();
     const blocks = this.#parameterBlocks;
     await blocks.writeTable();
-    const curvature = this.#measures('curvature') || blocks.count > 0;
+    const full = this.#full;
+    const curvature = this.#measures('curvature') || blocks.count > 0 || full !== undefined;
     if (this.#measures('eigen') || curvature || this.#options.ekfac) {
+      const { top } = this.#options;
       const ofLayers = spectra.flatMap((layer) =>
-        layer.spectrumRows(this.#options.top, exactOperator(this.#options)),
+        layer.spectrumRows(top, exactOperator(this.#options)),
       );
-      const rows = [...ofLayers, ...blocks.spectrumRows()];
+      const ofAll = full === undefined ? [] : fullSpectrumRows(full, top);
+      const rows = [...ofLayers, ...blocks.spectrumRows(), ...ofAll];
       await write(SPECTRA.name, encodeTable(SPECTRA, rows));
     }
     if (this.#measures('structure') || curvature) {
       const ofLayers = spectra.flatMap((layer) => layer.structureRows());
-      const rows = [...ofLayers, ...blocks.structureRows()];
+      const ofAll = full === undefined ? [] : fullStructureRows(full);
+      const rows = [...ofLayers, ...blocks.structureRows(), ...ofAll];
       await write(STRUCTURE.name, encodeTable(STRUCTURE, rows));
     }
     if (this.#options.density !== undefined) {
@@ -444,6 +489,7 @@ export class ResultWriter {
       loss: this.#loss,
       accuracy: this.#accuracy,
       layers: this.#spectra().map((layer) => layer.summary(this.#outliers)),
+      fullHessian: this.#full === undefined ? null : fullSummary(this.#full, this.#outliers),
       notes: this.#notes,
     };
   }

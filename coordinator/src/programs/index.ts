@@ -24,11 +24,19 @@ export { modelParameters } from './parameters.js';
 export {
   type BlockProduct,
   type BlockProductPlan,
+  fullProduct,
   layerProduct,
   planBlockProduct,
+  weightsAndBiases,
 } from './plan-block-product.js';
 export { type CurvaturePlan, planCurvature } from './plan-curvature.js';
 export { type FactorPlan, planFactors, planMeanGram } from './plan-factors.js';
-export { type LayerPass, planEkfac, planKfocStep } from './plan-layer-pass.js';
+export {
+  type LayerPass,
+  planEkfac,
+  planKfocStep,
+  planStackedOutput,
+  stackedDim,
+} from './plan-layer-pass.js';
 export type { SecondOrder } from './second-order.js';
 export { foldSpatialGram, type SpatialFold } from './spatial-gram.js';

@@ -3,7 +3,7 @@ import { type Evaluator, elementCount, type ShapedGraph } from '../graph/index.j
 import type { Layer } from '../layers/index.js';
 import type { BuiltProgram } from './built-program.js';
 import { chooseBatch, type DataRun, PROBE } from './choose-batch.js';
-import { type FactorOptions, isJoint } from './factor-options.js';
+import { blockDim, type FactorOptions, isJoint } from './factor-options.js';
 import type { OpenedModel } from './open-model.js';
 import { blockSize, layerMatrix, type ParameterBlock } from './parameter-block.js';
 import { buildBlockProduct, type SecondOrder } from './second-order.js';
@@ -30,6 +30,17 @@ export function layerProduct(
   const joint = isJoint(layer, options);
   const block = (graph: ShapedGraph) => [layerMatrix(graph, layer, joint)];
   return { kind, options, layer: layer.name, from: block, to: block };
+}
+
+/** The Gauss-Newton matrix of the weights and biases of all layers, one layer behind the other. */
+export function fullProduct(layers: readonly Layer[], options: FactorOptions): BlockProduct {
+  const block = (graph: ShapedGraph) => layers.map((layer) => layerMatrix(graph, layer, true));
+  return { kind: 'ggn', options, layer: '*', from: block, to: block };
+}
+
+/** Entries of a vector of `fullProduct`. */
+export function weightsAndBiases(layers: readonly Layer[]): number {
+  return layers.reduce((sum, layer) => sum + blockDim(layer, { bias: 'joint' }), 0);
 }
 
 export interface BlockProductPlan {

@@ -9,11 +9,53 @@ import type { LayerProgramRequest } from './layer-program.js';
 import { columnCount } from './loss.js';
 import { bytesPerSample } from './memory.js';
 import type { OpenedModel } from './open-model.js';
+import { buildStackedOutput } from './stacked-output.js';
 
 export interface LayerPass {
   readonly batch: number;
   /** A program of its own for each layer: the matrices that it multiplies by are part of it. */
   readonly program: ProgramPair;
+}
+
+/**
+ * The pass that sums the stacked output Hessian of all these layers.
+ * @throws BadInputError when the batch contradicts the model's
+ */
+export async function planStackedOutput(
+  model: OpenedModel,
+  layers: readonly Layer[],
+  options: FactorOptions,
+  run: DataRun,
+): Promise<LayerPass> {
+  const plain = { ...options, exact: undefined };
+  const columns = columnCount(options.loss, options.columns, model.logits.outputs);
+  const stacked = 4 * columns * stackedDim(layers);
+  const batch = await chooseBatch(
+    model,
+    run,
+    async (probe) =>
+      bytesPerSample(await model.at(probe), probe, layers, columns, plain) + 2 * stacked,
+  );
+  const padded = model.fixedBatch !== undefined;
+  const at = async (size: number) =>
+    buildStackedOutput({
+      graph: await model.at(size),
+      batch: size,
+      places: model.places,
+      logits: model.logits.value,
+      options: plain,
+      layers,
+      padded,
+    });
+  const rest = padded ? 0 : run.samples % batch;
+  const full = await at(batch);
+  const tail = rest === 0 ? undefined : await at(rest);
+  return { batch, program: { layers: layers.map(({ name }) => name), full, tail } };
+}
+
+/** Outputs of all layers together: rows of the stacked output Hessian. */
+export function stackedDim(layers: readonly Layer[]): number {
+  return layers.reduce((sum, { groups, outDim }) => sum + groups * outDim, 0);
 }
 
 async function planLayerPass(

@@ -37,6 +37,19 @@ export interface ExactSummary {
   readonly frobeniusError: number | null;
 }
 
+/** All layers together, exact and as approximated from the stacked output Hessian. */
+export interface FullSummary {
+  /** Weights and biases. */
+  readonly weights: number;
+  /** lambda_1 of the Gauss-Newton matrix. */
+  readonly largest: number;
+  /** Approximate over exact lambda_1; null where that is 0. */
+  readonly ratio: number | null;
+  readonly outliers: number;
+  /** Overlap of the top `outliers` eigenspaces; null where it is not defined. */
+  readonly overlap: number | null;
+}
+
 export interface RunSummary {
   readonly model: string;
   readonly out: string;
@@ -49,6 +62,8 @@ export interface RunSummary {
   readonly layers: readonly LayerSummary[];
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
   readonly warnings: readonly string[];
+  /** Where it was asked for. */
+  readonly fullHessian?: FullSummary | null;
   readonly notes: readonly string[];
 }
 
@@ -107,6 +122,16 @@ function exactTable(layers: readonly LayerSummary[]): readonly string[] {
   return ['', ...textTable(EXACT_COLUMNS(outliers), rows)];
 }
 
+/** The full Hessian; no line where it was not asked for. */
+function fullLines(full: FullSummary | null | undefined): readonly string[] {
+  if (full === null || full === undefined) return [];
+  const share = (value: number | null) => (value === null ? '-' : value.toFixed(3));
+  return [
+    '',
+    `all layers, ${formatCount(full.weights)} weights and biases: lambda_1 ${formatNumber(full.largest)}, approximate / exact ${share(full.ratio)}, overlap at k = ${full.outliers} ${share(full.overlap)}`,
+  ];
+}
+
 /** The lines of the summary. */
 export function renderSummary(summary: RunSummary): readonly string[] {
   const rows = summary.layers.map((layer) => [
@@ -127,6 +152,7 @@ export function renderSummary(summary: RunSummary): readonly string[] {
   return [
     ...textTable(COLUMNS, rows),
     ...exactTable(summary.layers),
+    ...fullLines(summary.fullHessian),
     '',
     ...summary.skipped.map(({ name, reason }) => `skipped ${name}: ${reason}`),
     ...summary.notes.map((note) => `note: ${note}`),

@@ -23,6 +23,7 @@ export const DEFAULTS: AnalysisOptions = {
   sharing: 'expand',
   bias: 'separate',
   ekfac: false,
+  fullHessian: false,
   density: undefined,
   probes: 8,
   samples: undefined,

@@ -29,11 +29,13 @@ const DEPENDENT = 1e-8;
  * <a, b> = sum_p ||E[x~^(p)]||^2 a^(p) . b^(p). Zero and linearly dependent w_i are left out.
  * @param outputValues s_i, [k]
  * @param outputVectors u_i, [k, sum of m_p], one a row
+ * @param most eigenpairs wanted
  */
 export function fullHessianEigenpairs(
   outputValues: Float64Array,
   outputVectors: Float64Array,
   layers: readonly StackedLayer[],
+  most = outputValues.length,
 ): FullHessianEigenpairs {
   const weights = Float64Array.from(
     layers.flatMap(({ outDim, meanInput }) => {
@@ -53,6 +55,7 @@ export function fullHessianEigenpairs(
   const values: number[] = [];
   const basis: Float64Array[] = [];
   for (const { value, vector, norm } of candidates.slice(0, rank)) {
+    if (basis.length === most) break;
     scale(vector, 1 / norm);
     // The second pass takes away what rounding left of the first.
     for (const earlier of [...basis, ...basis]) subtract(vector, earlier, dot(vector, earlier));

@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kronlens/v1/task.proto.
  */
 export const file_kronlens_v1_task: GenFile = /*@__PURE__*/
-  fileDesc("ChZrcm9ubGVucy92MS90YXNrLnByb3RvEgtrcm9ubGVucy52MSKCBAoEVGFzaxIUCgxjb2RlX3ZlcnNpb24YASABKAkSKwoHcHJvZ3JhbRgCIAEoCzIYLmtyb25sZW5zLnYxLlByb2dyYW1UYXNrSAASJwoFbWVyZ2UYAyABKAsyFi5rcm9ubGVucy52MS5NZXJnZVRhc2tIABInCgVlaWdlbhgEIAEoCzIWLmtyb25sZW5zLnYxLkVpZ2VuVGFza0gAEi0KCGV2YWx1YXRlGAUgASgLMhkua3JvbmxlbnMudjEuRXZhbHVhdGVUYXNrSAASNgoNZGVzY3JpYmVfZGF0YRgGIAEoCzIdLmtyb25sZW5zLnYxLkRlc2NyaWJlRGF0YVRhc2tIABIvCgljdXJ2YXR1cmUYByABKAsyGi5rcm9ubGVucy52MS5DdXJ2YXR1cmVUYXNrSAASLwoJc3RydWN0dXJlGAggASgLMhoua3JvbmxlbnMudjEuU3RydWN0dXJlVGFza0gAEi8KCXBvc3RlcmlvchgKIAEoCzIaLmtyb25sZW5zLnYxLlBvc3RlcmlvclRhc2tIABI6Cg9wb3N0ZXJpb3JfZHJhd3MYCyABKAsyHy5rcm9ubGVucy52MS5Qb3N0ZXJpb3JEcmF3c1Rhc2tIABInCgVlbXB0eRgWIAEoCzIWLmtyb25sZW5zLnYxLkVtcHR5VGFza0gAQgYKBGtpbmQipQEKC1Byb2dyYW1UYXNrEg8KB3Byb2dyYW0YASABKAkSFAoMdGFpbF9wcm9ncmFtGAIgASgJEiYKBmFycmF5cxgDIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAQgASgEEhMKC2ZpcnN0X2JhdGNoGAUgASgEEhMKC2JhdGNoX2NvdW50GAYgASgEEgwKBHNlZWQYByABKAQiHAoJTWVyZ2VUYXNrEg8KB2J1bmRsZXMYASADKAkiVwoJRWlnZW5UYXNrEg4KBmJ1bmRsZRgBIAEoCRIOCgZ0ZW5zb3IYAiABKAkSDQoFc2NhbGUYAyABKAESDQoFbGF5ZXIYBCABKAkSDAoEc2l6ZRgFIAEoBCKfAQoIT3BlcmF0b3ISDwoHY2FwdHVyZRgBIAEoCRIUCgx0YWlsX2NhcHR1cmUYAiABKAkSDwoHcHJvZHVjdBgDIAEoCRIUCgx0YWlsX3Byb2R1Y3QYBCABKAkSJgoGYXJyYXlzGAUgAygLMhYua3JvbmxlbnMudjEuRGF0YUFycmF5Eg8KB3NhbXBsZXMYBiABKAQSDAoEc2VlZBgHIAEoBCI/Cg5Lcm9uZWNrZXJCbG9jaxIOCgZidW5kbGUYASABKAkSDQoFaW5wdXQYAiABKAkSDgoGb3V0cHV0GAMgASgJIucCCg1DdXJ2YXR1cmVUYXNrEg0KBWxheWVyGAEgASgJEicKCG9wZXJhdG9yGAIgASgLMhUua3JvbmxlbnMudjEuT3BlcmF0b3ISCwoDdG9wGAMgASgNEhEKCXRvbGVyYW5jZRgEIAEoARIVCg1tb3N0X3Byb2R1Y3RzGAUgASgEEhQKDG1lbW9yeV9ieXRlcxgGIAEoBBIuCglrcm9uZWNrZXIYByADKAsyGy5rcm9ubGVucy52MS5Lcm9uZWNrZXJCbG9jaxIOCgZwcm9iZXMYCCABKA0SFQoNZGVuc2l0eV9zdGVwcxgJIAEoDRIWCg5kZW5zaXR5X3Byb2JlcxgKIAEoDRInCgRwYXJ0GAsgASgOMhkua3JvbmxlbnMudjEuU3BlY3RydW1QYXJ0Eg0KBWRlbnNlGAwgASgIEhQKDHRyYWNlX3NrZXRjaBgNIAEoDRIUCgx0cmFjZV9wcm9iZXMYDiABKA0iLwoOS3JvbmVja2VyRWlnZW4SDQoFaW5wdXQYASABKAkSDgoGb3V0cHV0GAIgASgJIj0KDUtyb25lY2tlclBhaXISDQoFZ3JvdXAYASABKA0SDgoGb3V0cHV0GAIgASgNEg0KBWlucHV0GAMgASgNInYKD091dHB1dEhldXJpc3RpYxIOCgZidW5kbGUYASABKAkSDwoHd2VpZ2h0cxgGIAMoCRIUCgxsb3NzX2hlc3NpYW4YAyABKAkSDQoFcmVsdXMYBCABKA0SFwoPc2hpZnRfaW52YXJpYW50GAUgASgISgQIAhADIoICCg1TdHJ1Y3R1cmVUYXNrEg0KBWxheWVyGAEgASgJEg0KBWV4YWN0GAIgASgJEiwKB2ZhY3RvcnMYAyADKAsyGy5rcm9ubGVucy52MS5Lcm9uZWNrZXJFaWdlbhIrCgZibG9ja3MYBCADKAsyGy5rcm9ubGVucy52MS5Lcm9uZWNrZXJCbG9jaxIpCgVwYWlycxgFIAMoCzIaLmtyb25sZW5zLnYxLktyb25lY2tlclBhaXISDwoHY2xhc3NlcxgGIAEoDRILCgN0b3AYByABKA0SLwoJaGV1cmlzdGljGAggASgLMhwua3JvbmxlbnMudjEuT3V0cHV0SGV1cmlzdGljIlAKDlBhcmFtZXRlckJhc2lzEhEKCXBhcmFtZXRlchgBIAEoCRIrCgZncm91cHMYAiADKAsyGy5rcm9ubGVucy52MS5Lcm9uZWNrZXJFaWdlbiJKCgxQcmlvclBlbmFsdHkSDQoFZGVsdGEYASABKAESEQoJcHJlY2lzaW9uGAIgASgBEhgKEGxhcmdlc3RfdmFyaWFuY2UYAyABKAEiZQoHUm1zUHJvcBIVCg1sZWFybmluZ19yYXRlGAEgASgBEg0KBWFscGhhGAIgASgBEg8KB2Vwc2lsb24YAyABKAESDQoFZGVjYXkYBCABKAESFAoMZGVjYXlfZXBvY2hzGAUgASgNIq4DCg1Qb3N0ZXJpb3JUYXNrEg8KB3Byb2dyYW0YASABKAkSFAoMdGFpbF9wcm9ncmFtGAIgASgJEiYKBmFycmF5cxgDIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAQgASgEEgwKBHNlZWQYBSABKAQSEgoKcGFyYW1ldGVycxgGIAEoCRISCgpwcmlvcl9tZWFuGAcgASgJEg0KBXN0YXJ0GAggASgJEhEKCWZpcnN0X3JobxgJIAEoARIqCgViYXNlcxgKIAMoCzIbLmtyb25sZW5zLnYxLlBhcmFtZXRlckJhc2lzEioKB3BlbmFsdHkYCyABKAsyGS5rcm9ubGVucy52MS5QcmlvclBlbmFsdHkSJwoJb3B0aW1pc2VyGAwgASgLMhQua3JvbmxlbnMudjEuUm1zUHJvcBITCgtmaXJzdF9lcG9jaBgNIAEoBBISCgpsYXN0X2Vwb2NoGA4gASgEEg8KB2NhcHR1cmUYDyABKAkSFAoMdGFpbF9jYXB0dXJlGBAgASgJEhQKDG1lbW9yeV9ieXRlcxgRIAEoBCKJAgoSUG9zdGVyaW9yRHJhd3NUYXNrEhQKDGRyYXdfcHJvZ3JhbRgBIAEoCRIPCgdwcm9ncmFtGAIgASgJEhQKDHRhaWxfcHJvZ3JhbRgDIAEoCRImCgZhcnJheXMYBCADKAsyFi5rcm9ubGVucy52MS5EYXRhQXJyYXkSDwoHc2FtcGxlcxgFIAEoBBIMCgRzZWVkGAYgASgEEg0KBXN0YXRlGAcgASgJEioKBWJhc2VzGAggAygLMhsua3JvbmxlbnMudjEuUGFyYW1ldGVyQmFzaXMSEgoKZmlyc3RfZHJhdxgJIAEoBBISCgpkcmF3X2NvdW50GAogASgEEgwKBG1lYW4YCyABKAgiYAoMRXZhbHVhdGVUYXNrEg0KBW1vZGVsGAEgASgMEiIKBWZlZWRzGAIgAygLMhMua3JvbmxlbnMudjEuVGVuc29yEg0KBWZldGNoGAMgAygJEg4KBmZvbGRlchgEIAEoCSIhChBEZXNjcmliZURhdGFUYXNrEg0KBXBhdGhzGAEgAygJIhsKCUVtcHR5VGFzaxIOCgZudW1iZXIYASABKAQiPAoLQXJ0aWZhY3RSZWYSDAoEbmFtZRgBIAEoCRIKCgJpZBgCIAEoCRITCgtieXRlX2xlbmd0aBgDIAEoBCJBCglWYWx1ZVR5cGUSDAoEbmFtZRgBIAEoCRImCgR0eXBlGAIgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUi4wIKClRhc2tSZXN1bHQSDwoHdGFza19pZBgBIAEoCRIrCglhcnRpZmFjdHMYAiADKAsyGC5rcm9ubGVucy52MS5BcnRpZmFjdFJlZhIkCgd0ZW5zb3JzGAMgAygLMhMua3JvbmxlbnMudjEuVGVuc29yEiUKBXR5cGVzGAQgAygLMhYua3JvbmxlbnMudjEuVmFsdWVUeXBlEiYKBmFycmF5cxgFIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRISCgplbGFwc2VkX21zGAYgASgBEjcKCGhhcmR3YXJlGAcgAygLMiUua3JvbmxlbnMudjEuVGFza1Jlc3VsdC5IYXJkd2FyZUVudHJ5EiQKBXBhcnRzGAggAygLMhUua3JvbmxlbnMudjEuSGFyZHdhcmUaLwoNSGFyZHdhcmVFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBImkKCEhhcmR3YXJlEi8KBWZhY3RzGAEgAygLMiAua3JvbmxlbnMudjEuSGFyZHdhcmUuRmFjdHNFbnRyeRosCgpGYWN0c0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEiRgoIUHJvZ3Jlc3MSDwoHdGFza19pZBgBIAEoCRIMCgRkb25lGAIgASgEEg0KBXRvdGFsGAMgASgEEgwKBHdoYXQYBCABKAki3wEKC0Vycm9yUmVwb3J0EgwKBGNvZGUYASABKAkSDwoHbWVzc2FnZRgCIAEoCRIRCglyZXRyeWFibGUYAyABKAgSDQoFc3RhY2sYBCABKAkSNgoHZGV0YWlscxgFIAMoCzIlLmtyb25sZW5zLnYxLkVycm9yUmVwb3J0LkRldGFpbHNFbnRyeRInCgVjYXVzZRgGIAEoCzIYLmtyb25sZW5zLnYxLkVycm9yUmVwb3J0Gi4KDERldGFpbHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBKkEKDFNwZWN0cnVtUGFydBILCgdMQVJHRVNUEAASFQoRTEFSR0VTVF9NQUdOSVRVREUQARINCglCT1RIX0VORFMQAmIGcHJvdG8z", [file_kronlens_v1_program, file_kronlens_v1_tensor]);
+  fileDesc("ChZrcm9ubGVucy92MS90YXNrLnByb3RvEgtrcm9ubGVucy52MSK4BAoEVGFzaxIUCgxjb2RlX3ZlcnNpb24YASABKAkSKwoHcHJvZ3JhbRgCIAEoCzIYLmtyb25sZW5zLnYxLlByb2dyYW1UYXNrSAASJwoFbWVyZ2UYAyABKAsyFi5rcm9ubGVucy52MS5NZXJnZVRhc2tIABInCgVlaWdlbhgEIAEoCzIWLmtyb25sZW5zLnYxLkVpZ2VuVGFza0gAEi0KCGV2YWx1YXRlGAUgASgLMhkua3JvbmxlbnMudjEuRXZhbHVhdGVUYXNrSAASNgoNZGVzY3JpYmVfZGF0YRgGIAEoCzIdLmtyb25sZW5zLnYxLkRlc2NyaWJlRGF0YVRhc2tIABIvCgljdXJ2YXR1cmUYByABKAsyGi5rcm9ubGVucy52MS5DdXJ2YXR1cmVUYXNrSAASLwoJc3RydWN0dXJlGAggASgLMhoua3JvbmxlbnMudjEuU3RydWN0dXJlVGFza0gAEjQKDGZ1bGxfaGVzc2lhbhgNIAEoCzIcLmtyb25sZW5zLnYxLkZ1bGxIZXNzaWFuVGFza0gAEi8KCXBvc3RlcmlvchgKIAEoCzIaLmtyb25sZW5zLnYxLlBvc3RlcmlvclRhc2tIABI6Cg9wb3N0ZXJpb3JfZHJhd3MYCyABKAsyHy5rcm9ubGVucy52MS5Qb3N0ZXJpb3JEcmF3c1Rhc2tIABInCgVlbXB0eRgWIAEoCzIWLmtyb25sZW5zLnYxLkVtcHR5VGFza0gAQgYKBGtpbmQipQEKC1Byb2dyYW1UYXNrEg8KB3Byb2dyYW0YASABKAkSFAoMdGFpbF9wcm9ncmFtGAIgASgJEiYKBmFycmF5cxgDIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAQgASgEEhMKC2ZpcnN0X2JhdGNoGAUgASgEEhMKC2JhdGNoX2NvdW50GAYgASgEEgwKBHNlZWQYByABKAQiHAoJTWVyZ2VUYXNrEg8KB2J1bmRsZXMYASADKAkiVwoJRWlnZW5UYXNrEg4KBmJ1bmRsZRgBIAEoCRIOCgZ0ZW5zb3IYAiABKAkSDQoFc2NhbGUYAyABKAESDQoFbGF5ZXIYBCABKAkSDAoEc2l6ZRgFIAEoBCKfAQoIT3BlcmF0b3ISDwoHY2FwdHVyZRgBIAEoCRIUCgx0YWlsX2NhcHR1cmUYAiABKAkSDwoHcHJvZHVjdBgDIAEoCRIUCgx0YWlsX3Byb2R1Y3QYBCABKAkSJgoGYXJyYXlzGAUgAygLMhYua3JvbmxlbnMudjEuRGF0YUFycmF5Eg8KB3NhbXBsZXMYBiABKAQSDAoEc2VlZBgHIAEoBCI/Cg5Lcm9uZWNrZXJCbG9jaxIOCgZidW5kbGUYASABKAkSDQoFaW5wdXQYAiABKAkSDgoGb3V0cHV0GAMgASgJIucCCg1DdXJ2YXR1cmVUYXNrEg0KBWxheWVyGAEgASgJEicKCG9wZXJhdG9yGAIgASgLMhUua3JvbmxlbnMudjEuT3BlcmF0b3ISCwoDdG9wGAMgASgNEhEKCXRvbGVyYW5jZRgEIAEoARIVCg1tb3N0X3Byb2R1Y3RzGAUgASgEEhQKDG1lbW9yeV9ieXRlcxgGIAEoBBIuCglrcm9uZWNrZXIYByADKAsyGy5rcm9ubGVucy52MS5Lcm9uZWNrZXJCbG9jaxIOCgZwcm9iZXMYCCABKA0SFQoNZGVuc2l0eV9zdGVwcxgJIAEoDRIWCg5kZW5zaXR5X3Byb2JlcxgKIAEoDRInCgRwYXJ0GAsgASgOMhkua3JvbmxlbnMudjEuU3BlY3RydW1QYXJ0Eg0KBWRlbnNlGAwgASgIEhQKDHRyYWNlX3NrZXRjaBgNIAEoDRIUCgx0cmFjZV9wcm9iZXMYDiABKA0iLwoOS3JvbmVja2VyRWlnZW4SDQoFaW5wdXQYASABKAkSDgoGb3V0cHV0GAIgASgJIj0KDUtyb25lY2tlclBhaXISDQoFZ3JvdXAYASABKA0SDgoGb3V0cHV0GAIgASgNEg0KBWlucHV0GAMgASgNInYKD091dHB1dEhldXJpc3RpYxIOCgZidW5kbGUYASABKAkSDwoHd2VpZ2h0cxgGIAMoCRIUCgxsb3NzX2hlc3NpYW4YAyABKAkSDQoFcmVsdXMYBCABKA0SFwoPc2hpZnRfaW52YXJpYW50GAUgASgISgQIAhADIoICCg1TdHJ1Y3R1cmVUYXNrEg0KBWxheWVyGAEgASgJEg0KBWV4YWN0GAIgASgJEiwKB2ZhY3RvcnMYAyADKAsyGy5rcm9ubGVucy52MS5Lcm9uZWNrZXJFaWdlbhIrCgZibG9ja3MYBCADKAsyGy5rcm9ubGVucy52MS5Lcm9uZWNrZXJCbG9jaxIpCgVwYWlycxgFIAMoCzIaLmtyb25sZW5zLnYxLktyb25lY2tlclBhaXISDwoHY2xhc3NlcxgGIAEoDRILCgN0b3AYByABKA0SLwoJaGV1cmlzdGljGAggASgLMhwua3JvbmxlbnMudjEuT3V0cHV0SGV1cmlzdGljIlAKDlBhcmFtZXRlckJhc2lzEhEKCXBhcmFtZXRlchgBIAEoCRIrCgZncm91cHMYAiADKAsyGy5rcm9ubGVucy52MS5Lcm9uZWNrZXJFaWdlbiJKCgxQcmlvclBlbmFsdHkSDQoFZGVsdGEYASABKAESEQoJcHJlY2lzaW9uGAIgASgBEhgKEGxhcmdlc3RfdmFyaWFuY2UYAyABKAEiZQoHUm1zUHJvcBIVCg1sZWFybmluZ19yYXRlGAEgASgBEg0KBWFscGhhGAIgASgBEg8KB2Vwc2lsb24YAyABKAESDQoFZGVjYXkYBCABKAESFAoMZGVjYXlfZXBvY2hzGAUgASgNIq4DCg1Qb3N0ZXJpb3JUYXNrEg8KB3Byb2dyYW0YASABKAkSFAoMdGFpbF9wcm9ncmFtGAIgASgJEiYKBmFycmF5cxgDIAMoCzIWLmtyb25sZW5zLnYxLkRhdGFBcnJheRIPCgdzYW1wbGVzGAQgASgEEgwKBHNlZWQYBSABKAQSEgoKcGFyYW1ldGVycxgGIAEoCRISCgpwcmlvcl9tZWFuGAcgASgJEg0KBXN0YXJ0GAggASgJEhEKCWZpcnN0X3JobxgJIAEoARIqCgViYXNlcxgKIAMoCzIbLmtyb25sZW5zLnYxLlBhcmFtZXRlckJhc2lzEioKB3BlbmFsdHkYCyABKAsyGS5rcm9ubGVucy52MS5QcmlvclBlbmFsdHkSJwoJb3B0aW1pc2VyGAwgASgLMhQua3JvbmxlbnMudjEuUm1zUHJvcBITCgtmaXJzdF9lcG9jaBgNIAEoBBISCgpsYXN0X2Vwb2NoGA4gASgEEg8KB2NhcHR1cmUYDyABKAkSFAoMdGFpbF9jYXB0dXJlGBAgASgJEhQKDG1lbW9yeV9ieXRlcxgRIAEoBCKJAgoSUG9zdGVyaW9yRHJhd3NUYXNrEhQKDGRyYXdfcHJvZ3JhbRgBIAEoCRIPCgdwcm9ncmFtGAIgASgJEhQKDHRhaWxfcHJvZ3JhbRgDIAEoCRImCgZhcnJheXMYBCADKAsyFi5rcm9ubGVucy52MS5EYXRhQXJyYXkSDwoHc2FtcGxlcxgFIAEoBBIMCgRzZWVkGAYgASgEEg0KBXN0YXRlGAcgASgJEioKBWJhc2VzGAggAygLMhsua3JvbmxlbnMudjEuUGFyYW1ldGVyQmFzaXMSEgoKZmlyc3RfZHJhdxgJIAEoBBISCgpkcmF3X2NvdW50GAogASgEEgwKBG1lYW4YCyABKAgiLQoMU3RhY2tlZEJsb2NrEg8KB291dF9kaW0YASABKA0SDAoEbWVhbhgCIAEoCSJ4Cg9GdWxsSGVzc2lhblRhc2sSDgoGYnVuZGxlGAEgASgJEg4KBm91dHB1dBgCIAEoCRIpCgZibG9ja3MYAyADKAsyGS5rcm9ubGVucy52MS5TdGFja2VkQmxvY2sSDQoFZXhhY3QYBCABKAkSCwoDdG9wGAUgASgNImAKDEV2YWx1YXRlVGFzaxINCgVtb2RlbBgBIAEoDBIiCgVmZWVkcxgCIAMoCzITLmtyb25sZW5zLnYxLlRlbnNvchINCgVmZXRjaBgDIAMoCRIOCgZmb2xkZXIYBCABKAkiIQoQRGVzY3JpYmVEYXRhVGFzaxINCgVwYXRocxgBIAMoCSIbCglFbXB0eVRhc2sSDgoGbnVtYmVyGAEgASgEIjwKC0FydGlmYWN0UmVmEgwKBG5hbWUYASABKAkSCgoCaWQYAiABKAkSEwoLYnl0ZV9sZW5ndGgYAyABKAQiQQoJVmFsdWVUeXBlEgwKBG5hbWUYASABKAkSJgoEdHlwZRgCIAEoDjIYLmtyb25sZW5zLnYxLkVsZW1lbnRUeXBlIuMCCgpUYXNrUmVzdWx0Eg8KB3Rhc2tfaWQYASABKAkSKwoJYXJ0aWZhY3RzGAIgAygLMhgua3JvbmxlbnMudjEuQXJ0aWZhY3RSZWYSJAoHdGVuc29ycxgDIAMoCzITLmtyb25sZW5zLnYxLlRlbnNvchIlCgV0eXBlcxgEIAMoCzIWLmtyb25sZW5zLnYxLlZhbHVlVHlwZRImCgZhcnJheXMYBSADKAsyFi5rcm9ubGVucy52MS5EYXRhQXJyYXkSEgoKZWxhcHNlZF9tcxgGIAEoARI3CghoYXJkd2FyZRgHIAMoCzIlLmtyb25sZW5zLnYxLlRhc2tSZXN1bHQuSGFyZHdhcmVFbnRyeRIkCgVwYXJ0cxgIIAMoCzIVLmtyb25sZW5zLnYxLkhhcmR3YXJlGi8KDUhhcmR3YXJlRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASJpCghIYXJkd2FyZRIvCgVmYWN0cxgBIAMoCzIgLmtyb25sZW5zLnYxLkhhcmR3YXJlLkZhY3RzRW50cnkaLAoKRmFjdHNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBIkYKCFByb2dyZXNzEg8KB3Rhc2tfaWQYASABKAkSDAoEZG9uZRgCIAEoBBINCgV0b3RhbBgDIAEoBBIMCgR3aGF0GAQgASgJIt8BCgtFcnJvclJlcG9ydBIMCgRjb2RlGAEgASgJEg8KB21lc3NhZ2UYAiABKAkSEQoJcmV0cnlhYmxlGAMgASgIEg0KBXN0YWNrGAQgASgJEjYKB2RldGFpbHMYBSADKAsyJS5rcm9ubGVucy52MS5FcnJvclJlcG9ydC5EZXRhaWxzRW50cnkSJwoFY2F1c2UYBiABKAsyGC5rcm9ubGVucy52MS5FcnJvclJlcG9ydBouCgxEZXRhaWxzRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4ASpBCgxTcGVjdHJ1bVBhcnQSCwoHTEFSR0VTVBAAEhUKEUxBUkdFU1RfTUFHTklUVURFEAESDQoJQk9USF9FTkRTEAJiBnByb3RvMw", [file_kronlens_v1_program, file_kronlens_v1_tensor]);
 
 /**
  * @generated from message kronlens.v1.Task
@@ -73,6 +73,12 @@ export type Task = Message<"kronlens.v1.Task"> & {
      */
     value: StructureTask;
     case: "structure";
+  } | {
+    /**
+     * @generated from field: kronlens.v1.FullHessianTask full_hessian = 13;
+     */
+    value: FullHessianTask;
+    case: "fullHessian";
   } | {
     /**
      * @generated from field: kronlens.v1.PosteriorTask posterior = 10;
@@ -894,6 +900,82 @@ export const PosteriorDrawsTaskSchema: GenMessage<PosteriorDrawsTask> = /*@__PUR
   messageDesc(file_kronlens_v1_task, 15);
 
 /**
+ * A layer's place in the stack of all layers' outputs.
+ *
+ * @generated from message kronlens.v1.StackedBlock
+ */
+export type StackedBlock = Message<"kronlens.v1.StackedBlock"> & {
+  /**
+   * m of one group.
+   *
+   * @generated from field: uint32 out_dim = 1;
+   */
+  outDim: number;
+
+  /**
+   * The tensor E[x~], [groups, n].
+   *
+   * @generated from field: string mean = 2;
+   */
+  mean: string;
+};
+
+/**
+ * Describes the message kronlens.v1.StackedBlock.
+ * Use `create(StackedBlockSchema)` to create a new message.
+ */
+export const StackedBlockSchema: GenMessage<StackedBlock> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_task, 16);
+
+/**
+ * Approximates the Gauss-Newton matrix of all layers together from their stacked output Hessian, and
+ * compares with its exact top eigenpairs. Result: one bundle "full_hessian"; its tensors are listed in
+ * worker/src/tasks/full-hessian.ts.
+ *
+ * @generated from message kronlens.v1.FullHessianTask
+ */
+export type FullHessianTask = Message<"kronlens.v1.FullHessianTask"> & {
+  /**
+   * Content id of the bundle with the stacked output Hessian, symmetric, and the mean inputs.
+   *
+   * @generated from field: string bundle = 1;
+   */
+  bundle: string;
+
+  /**
+   * @generated from field: string output = 2;
+   */
+  output: string;
+
+  /**
+   * @generated from field: repeated kronlens.v1.StackedBlock blocks = 3;
+   */
+  blocks: StackedBlock[];
+
+  /**
+   * Content id of the bundle with "eigenvalues" [k] and "eigenvectors" [k, d]; layer after layer, each
+   * [groups, m, n] row-major, the last column being the bias where there is one.
+   *
+   * @generated from field: string exact = 4;
+   */
+  exact: string;
+
+  /**
+   * Eigenpairs of the approximation.
+   *
+   * @generated from field: uint32 top = 5;
+   */
+  top: number;
+};
+
+/**
+ * Describes the message kronlens.v1.FullHessianTask.
+ * Use `create(FullHessianTaskSchema)` to create a new message.
+ */
+export const FullHessianTaskSchema: GenMessage<FullHessianTask> = /*@__PURE__*/
+  messageDesc(file_kronlens_v1_task, 17);
+
+/**
  * Executes an ONNX model once on given tensors: how the coordinator learns shapes and constants.
  *
  * @generated from message kronlens.v1.EvaluateTask
@@ -929,7 +1011,7 @@ export type EvaluateTask = Message<"kronlens.v1.EvaluateTask"> & {
  * Use `create(EvaluateTaskSchema)` to create a new message.
  */
 export const EvaluateTaskSchema: GenMessage<EvaluateTask> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 16);
+  messageDesc(file_kronlens_v1_task, 18);
 
 /**
  * Opens data files and says what is in them.
@@ -948,7 +1030,7 @@ export type DescribeDataTask = Message<"kronlens.v1.DescribeDataTask"> & {
  * Use `create(DescribeDataTaskSchema)` to create a new message.
  */
 export const DescribeDataTaskSchema: GenMessage<DescribeDataTask> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 17);
+  messageDesc(file_kronlens_v1_task, 19);
 
 /**
  * Computes nothing: what it takes is what the queue takes. Result: no artifacts.
@@ -969,7 +1051,7 @@ export type EmptyTask = Message<"kronlens.v1.EmptyTask"> & {
  * Use `create(EmptyTaskSchema)` to create a new message.
  */
 export const EmptyTaskSchema: GenMessage<EmptyTask> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 18);
+  messageDesc(file_kronlens_v1_task, 20);
 
 /**
  * @generated from message kronlens.v1.ArtifactRef
@@ -996,7 +1078,7 @@ export type ArtifactRef = Message<"kronlens.v1.ArtifactRef"> & {
  * Use `create(ArtifactRefSchema)` to create a new message.
  */
 export const ArtifactRefSchema: GenMessage<ArtifactRef> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 19);
+  messageDesc(file_kronlens_v1_task, 21);
 
 /**
  * @generated from message kronlens.v1.ValueType
@@ -1018,7 +1100,7 @@ export type ValueType = Message<"kronlens.v1.ValueType"> & {
  * Use `create(ValueTypeSchema)` to create a new message.
  */
 export const ValueTypeSchema: GenMessage<ValueType> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 20);
+  messageDesc(file_kronlens_v1_task, 22);
 
 /**
  * @generated from message kronlens.v1.TaskResult
@@ -1078,7 +1160,7 @@ export type TaskResult = Message<"kronlens.v1.TaskResult"> & {
  * Use `create(TaskResultSchema)` to create a new message.
  */
 export const TaskResultSchema: GenMessage<TaskResult> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 21);
+  messageDesc(file_kronlens_v1_task, 23);
 
 /**
  * @generated from message kronlens.v1.Hardware
@@ -1095,7 +1177,7 @@ export type Hardware = Message<"kronlens.v1.Hardware"> & {
  * Use `create(HardwareSchema)` to create a new message.
  */
 export const HardwareSchema: GenMessage<Hardware> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 22);
+  messageDesc(file_kronlens_v1_task, 24);
 
 /**
  * @generated from message kronlens.v1.Progress
@@ -1127,7 +1209,7 @@ export type Progress = Message<"kronlens.v1.Progress"> & {
  * Use `create(ProgressSchema)` to create a new message.
  */
 export const ProgressSchema: GenMessage<Progress> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 23);
+  messageDesc(file_kronlens_v1_task, 25);
 
 /**
  * The wire form of an error.
@@ -1175,7 +1257,7 @@ export type ErrorReport = Message<"kronlens.v1.ErrorReport"> & {
  * Use `create(ErrorReportSchema)` to create a new message.
  */
 export const ErrorReportSchema: GenMessage<ErrorReport> = /*@__PURE__*/
-  messageDesc(file_kronlens_v1_task, 24);
+  messageDesc(file_kronlens_v1_task, 26);
 
 /**
  * Which eigenvalues are the top ones.
