@@ -1,20 +1,30 @@
-# The kronlens command for processors, with OpenBLAS: worker and analyze alike.
+# The kronlens command, with OpenBLAS: worker, coordinator and analyze alike. What the stages do is in docker/.
+#   docker build .                   for processors
+#   docker build --target cuda .     on CUDA 12 and cuDNN, with the CUDA provider of ONNX Runtime
+
 FROM node:20-bookworm-slim AS build
 WORKDIR /kronlens
-COPY package.json package-lock.json .npmrc tsconfig.base.json tsconfig.json ./
-COPY proto/package.json proto/
-COPY worker/package.json worker/
-COPY coordinator/package.json coordinator/
-RUN npm ci --no-audit --no-fund
-COPY proto proto
-COPY worker worker
-COPY coordinator coordinator
-RUN npm run build && npm prune --omit=dev --no-audit --no-fund
+COPY . .
+RUN docker/build.sh
 
-FROM node:20-bookworm-slim
-RUN apt-get update \
- && apt-get install -y --no-install-recommends libopenblas0 tini \
- && rm -rf /var/lib/apt/lists/*
+FROM build AS build-cuda
+RUN docker/install-cuda.sh
+
+FROM nvidia/cuda:12.6.3-cudnn-runtime-ubuntu22.04 AS cuda
+COPY docker/install-system.sh /tmp/
+RUN /tmp/install-system.sh
+COPY --from=build-cuda /usr/local/bin/node /usr/local/bin/node
+COPY --from=build-cuda /kronlens /kronlens
+RUN ln -s /kronlens/coordinator/bin/kronlens.js /usr/local/bin/kronlens \
+ && useradd --create-home --uid 1000 node
+USER node
+WORKDIR /home/node
+ENTRYPOINT ["tini", "--", "kronlens"]
+CMD ["--help"]
+
+FROM node:20-bookworm-slim AS cpu
+COPY docker/install-system.sh /tmp/
+RUN /tmp/install-system.sh
 COPY --from=build /kronlens /kronlens
 RUN ln -s /kronlens/coordinator/bin/kronlens.js /usr/local/bin/kronlens
 USER node

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# Builds kronlens in the folder above this one, and leaves only what running it needs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+npm ci --no-audit --no-fund
+npm run build
+npm prune --omit=dev --no-audit --no-fund
+node coordinator/bin/kronlens.js --version
