@@ -8,6 +8,7 @@ import { it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import {
   BLOCKS,
+  CROSS,
   DENSITY,
   decodeMatrixFile,
   decodeTable,
@@ -25,6 +26,13 @@ interface OracleBlock {
   readonly frobenius: number;
   readonly largest: readonly number[];
   readonly smallest: readonly number[];
+}
+
+interface OracleCross {
+  readonly curvature: 'hessian' | 'ggn';
+  readonly a: string;
+  readonly b: string;
+  readonly frobenius: number;
 }
 
 const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), '..', 'fixtures');
@@ -173,6 +181,76 @@ it('blocks of parameters, by iteration and formed', async (t) => {
       ['norm1.weight', 'norm1.bias', 'norm2.weight', 'norm2.bias'].map((name, i) => [name, 8 * i]),
     );
     assert.equal(rows.filter(({ block }) => block === 'all').length, 20);
+  }
+});
+
+it("a block of one weight is the block of its layer, whatever takes the output Hessian's place", async (t) => {
+  for (const [operator, options] of [
+    ['fisher-empirical', { curvature: 'fisher-empirical' }],
+    ['ggn', { outputHessian: 'mc', mcSamples: 2, seed: 3 }],
+  ] as const) {
+    const { folder } = await analyse(t, filesOf('layernorm-tokens'), {
+      ...options,
+      layers: ['fc1'],
+      blocks: ['w=fc1.weight'],
+      measures: ['curvature'],
+      top: 8,
+    });
+    const found = await tables(folder);
+    const [layer, block] = ['fc1', 'w'].map((name) => valuesOf(found, name, operator).slice(0, 8));
+    assertValues(`${operator} of fc1`, block ?? [], layer ?? []);
+  }
+});
+
+it('the same bytes on any number of threads', async (t) => {
+  const seen: Buffer[][] = [];
+  for (const parallel of [1, 3]) {
+    const { folder } = await analyse(
+      t,
+      { ...filesOf('mlp-gelu'), parallel },
+      {
+        curvature: 'hessian',
+        which: 'both',
+        blocks: ['biases=*.bias'],
+        cross: true,
+        measures: ['curvature', 'structure'],
+        density: 4,
+        top: 5,
+        dense: 0,
+        batch: 4,
+      },
+    );
+    const names = ['spectra', 'structure', 'density', 'cross', 'blocks'];
+    seen.push(
+      await Promise.all(
+        [...names, 'eigenvectors/fc1.hessian', 'eigenvectors/biases.hessian'].map((name) =>
+          readFile(join(folder, `${name}.arrow`)),
+        ),
+      ),
+    );
+  }
+  assert.deepEqual(seen[1], seen[0]);
+});
+
+it('norms of the blocks between layers, estimated and exact', async (t) => {
+  const text = readFileSync(join(FIXTURES, 'hessian', 'mlp-gelu.json'), 'utf8');
+  const { cross } = JSON.parse(text) as { readonly cross: readonly OracleCross[] };
+  for (const dense of [0, 1024]) {
+    const options = { curvature: 'hessian', measures: ['curvature'], top: 4, dense } as const;
+    const { folder } = await analyse(t, filesOf('mlp-gelu'), { ...options, cross: true });
+    const rows = decodeTable(CROSS, await readFile(join(folder, 'cross.arrow')));
+    assert.equal(rows.length, cross.length);
+    for (const { curvature, a, b, frobenius } of cross) {
+      const row = rows.find(
+        ({ operator, layer_a, layer_b }) =>
+          operator === curvature && layer_a === a && layer_b === b,
+      );
+      assert.ok(row !== undefined, `no row of ${curvature} between ${a} and ${b}`);
+      const off = Math.abs(row.frobenius - frobenius);
+      if (dense > 0) assert.equal(row.standard_error, 0);
+      else assert.ok(row.standard_error < 0.3 * frobenius);
+      assert.ok(off <= 4 * row.standard_error + 1e-5 * frobenius, `${a}, ${b}: off by ${off}`);
+    }
   }
 });
 

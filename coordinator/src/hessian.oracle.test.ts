@@ -40,6 +40,12 @@ interface Oracle {
   readonly samples: number;
   readonly loss: LossName;
   readonly blocks: readonly OracleBlock[];
+  readonly cross: readonly {
+    readonly curvature: 'hessian' | 'ggn';
+    readonly a: string;
+    readonly b: string;
+    readonly frobenius: number;
+  }[];
 }
 
 const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), '..', 'fixtures');
@@ -154,6 +160,22 @@ for (const file of readdirSync(join(FIXTURES, 'hessian')).sort()) {
           }
         }
       });
+
+    it('blocks between layers', async () => {
+      const model = await openModel(join(source, 'model.onnx'), ortEvaluator);
+      const [a, b] = model.layers.layers;
+      assert.ok(a !== undefined && b !== undefined);
+      for (const { curvature, frobenius, ...pair } of oracle.cross) {
+        if (pair.a !== a.name || pair.b !== b.name) continue;
+        const { from } = layerProduct(curvature, a, options);
+        const what = { ...layerProduct(curvature, b, options), from };
+        const plan = await planBlockProduct(model, what, run, ortEvaluator);
+        assert.deepEqual([plan.dim, plan.productDim], [a.params, b.params]);
+        const norm = Math.hypot(...(await multiply(plan, data, identity(plan.dim))));
+        const off = Math.abs(norm - frobenius);
+        assert.ok(off <= TOLERANCE * frobenius, `${a.name}, ${b.name}: ${norm}`);
+      }
+    });
 
     it('blocks of several parameters, and padded batches', async () => {
       const opened = await openModel(join(source, 'model.onnx'), ortEvaluator);

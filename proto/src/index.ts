@@ -12,6 +12,8 @@ export {
 export {
   BLOCKS,
   type BlockRow,
+  CROSS,
+  type CrossRow,
   DENSITY,
   type DensityRow,
   decodeTable,

@@ -113,6 +113,7 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     curvature: parsed.curvature,
     which: parsed.which ?? 'magnitude',
     blocks: parsed.block,
+    cross: parsed.cross === true,
     sharing: parsed.sharing,
     bias: parsed.bias,
     density: parsed.density,
@@ -283,6 +284,7 @@ export function analyzeCommand(terminal: Terminal): Command {
         .argParser((text: string, before: readonly string[]) => [...before, text])
         .default([], 'none'),
     )
+    .option('--cross', 'also the Frobenius norms of the blocks between layers')
     .option(
       '--which <part>',
       `eigenpairs of the Hessian: ${SPECTRUM_PARTS.join(', ')} (largest and smallest, --top each)`,

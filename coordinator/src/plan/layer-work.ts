@@ -4,6 +4,7 @@ import { rootOfQuotient } from '../merge/estimate.js';
 import type { LayerFiles } from '../merge/factor-files.js';
 import { factorName } from '../merge/layer-factors.js';
 import type { LayerSpectra } from '../merge/layer-spectra.js';
+import type { SecondOrder } from '../programs/index.js';
 import type { TopEigenpairs } from './curvature-stage.js';
 import type { AnalysisOptions } from './options.js';
 import type { StructureJob } from './structure-stage.js';
@@ -25,6 +26,15 @@ export interface LayerWork {
 /** The exact block's name in spectra.arrow and in file names. */
 export function exactOperator({ curvature }: AnalysisOptions): string {
   return curvature === 'hessian' ? 'ggn' : curvature;
+}
+
+/** What second derivatives of blocks are of, with the names that files have for it. */
+export function secondOrders(
+  options: AnalysisOptions,
+): readonly { readonly kind: SecondOrder; readonly operator: string }[] {
+  const exact = { kind: 'ggn', operator: exactOperator(options) } as const;
+  if (options.curvature !== 'hessian') return [exact];
+  return [exact, { kind: 'hessian', operator: 'hessian' }];
 }
 
 /** Takes what products with vectors tell of the Hessian's block. */

@@ -38,6 +38,8 @@ export interface AnalysisOptions {
   readonly bias: (typeof BIASES)[number];
   /** Blocks of any parameters, as `name=glob,glob` or `glob,glob`. */
   readonly blocks: readonly string[];
+  /** Whether the norms of the blocks between layers are estimated. */
+  readonly cross: boolean;
   /** Steps of the exact blocks' spectral densities; undefined: none are found. */
   readonly density: number | undefined;
   /** Random vectors that each density starts from. */

@@ -13,17 +13,12 @@ import {
 } from '@kronlens/proto';
 import { densityRows, exactMasses, quadratureMasses } from '../merge/density-rows.js';
 import { rootOf } from '../merge/estimate.js';
-import {
-  type BlockProduct,
-  blockSize,
-  modelParameters,
-  type SecondOrder,
-} from '../programs/index.js';
+import { type BlockProduct, blockSize, modelParameters } from '../programs/index.js';
 import { type BlockJob, type BlockStage, runBlockStage } from './block-stage.js';
 import type { NamedBlock } from './choose-blocks.js';
 import type { TopEigenpairs } from './curvature-stage.js';
 import type { Engine } from './engine.js';
-import { exactOperator } from './layer-work.js';
+import { secondOrders } from './layer-work.js';
 import type { AnalysisOptions } from './options.js';
 import type { PreparedRun } from './prepare-run.js';
 import type { StageProgress } from './stage-progress.js';
@@ -52,12 +47,7 @@ export class ParameterBlocks {
 
   /** Blocks and operators that are to be measured. */
   get count(): number {
-    return this.#run.blocks.length * this.#kinds.length;
-  }
-
-  get #kinds(): readonly (readonly [SecondOrder, string])[] {
-    const exact = ['ggn', exactOperator(this.#options)] as const;
-    return this.#options.curvature === 'hessian' ? [exact, ['hessian', 'hessian']] : [exact];
+    return this.#run.blocks.length * secondOrders(this.#options).length;
   }
 
   /**
@@ -99,7 +89,7 @@ export class ParameterBlocks {
         this.#rows.push({ block: block.name, parameter: name, first, rows, columns });
         first += count;
       }
-      return this.#kinds.map(([kind, operator]): NamedJob => {
+      return secondOrders(this.#options).map(({ kind, operator }): NamedJob => {
         const cut: BlockProduct['from'] = (graph) =>
           parametersOf(graph).filter(({ name }) => block.parameters.includes(name));
         return {

@@ -62,11 +62,14 @@ function identityOf(
 }
 
 /** @throws UsageError where the Hessian of a layer depends on labels, which are not there */
-function requireLabelsFor(layers: readonly Layer[], blocks: readonly NamedBlock[]): void {
-  const [block] = blocks;
-  if (block !== undefined)
+function requireLabelsFor(
+  layers: readonly Layer[],
+  [block]: readonly NamedBlock[],
+  cross: boolean,
+): void {
+  if (block !== undefined || cross)
     throw new UsageError(
-      `--curvature hessian needs labels: the Hessian of block '${block.name}' depends on them; add them to the data as 'y' or give --labels`,
+      `--curvature hessian needs labels: the Hessian ${block === undefined ? 'between layers' : `of block '${block.name}'`} depends on them; add them to the data as 'y' or give --labels`,
     );
   const curved = layers.find((layer) => !layer.piecewiseLinear);
   if (curved === undefined) return;
@@ -100,7 +103,8 @@ export async function prepareRun(request: AnalysisRequest, engine: Engine): Prom
   const chosen = chooseLayers(execution.model, model.layers, model.opset, options);
   const data = await source.match(model, loss, options);
   const blocks = await blocksOf(model, options);
-  if (options.curvature === 'hessian' && !data.hasLabels) requireLabelsFor(chosen.layers, blocks);
+  if (options.curvature === 'hessian' && !data.hasLabels)
+    requireLabelsFor(chosen.layers, blocks, options.cross);
   if (options.fullHessian) checkFullHessian(chosen.layers, options);
   return {
     model,

@@ -131,6 +131,8 @@ async function runStages(
     await during('blocks', writer.parameterBlocks, 'blocks', (shown) =>
       writer.writeParameterBlocks(shown, seen),
     );
+  if (writer.crossings > 0)
+    await during('cross', writer.crossings, 'operators', (shown) => writer.writeCross(shown, seen));
   if (writer.diagonals > 0)
     await during('ekfac', stage.samples * writer.diagonals, 'samples', (shown) =>
       writer.findDiagonals(stage.shard, shown, seen),

@@ -1,6 +1,7 @@
 // From merged sums to files: factors of one layer at a time, then eigenpairs, then the tables.
 import { join } from 'node:path';
 import {
+  CROSS,
   DENSITY,
   decodeBundle,
   encodeTable,
@@ -49,6 +50,7 @@ import {
   planMeanGram,
 } from '../programs/index.js';
 import { type BlockJob, type BlockStage, runBlockStage } from './block-stage.js';
+import { runCrossStage } from './cross-stage.js';
 import { type CurvatureJob, type CurvatureStage, runCurvatureStage } from './curvature-stage.js';
 import { type EigenJob, runEigenStage } from './eigen-stage.js';
 import { runEkfac } from './ekfac-stage.js';
@@ -65,6 +67,7 @@ import type { PassSetting } from './layer-pass.js';
 import {
   exactOperator,
   type LayerWork,
+  secondOrders,
   structureJob,
   takeHessian,
   takeTopEigenpairs,
@@ -344,6 +347,26 @@ export class ResultWriter {
   ): Promise<void> {
     const stage = this.#blockStage;
     await this.#parameterBlocks.measure(this.#engine, stage, this.#stems, progress, seen);
+  }
+
+  /** Operators whose blocks between layers are wanted. */
+  get crossings(): number {
+    return this.#options.cross ? secondOrders(this.#options).length : 0;
+  }
+
+  /** Estimates the norms of the blocks between layers and writes cross.arrow. */
+  async writeCross(progress: StageProgress, seen: (result: TaskResult) => void): Promise<void> {
+    const { layers, factorOptions } = this.#run;
+    const rows = await runCrossStage(
+      this.#engine,
+      this.#blockStage,
+      layers,
+      factorOptions,
+      secondOrders(this.#options),
+      progress,
+      seen,
+    );
+    await writeFileAtomic(join(this.#folder, `${CROSS.name}.arrow`), encodeTable(CROSS, rows));
   }
 
   /** Layers whose EKFAC diagonal is wanted and can be found: both factors are decomposed. */

@@ -20,6 +20,7 @@ export const DEFAULTS: AnalysisOptions = {
   curvature: 'ggn',
   which: 'magnitude',
   blocks: [],
+  cross: false,
   sharing: 'expand',
   bias: 'separate',
   ekfac: false,

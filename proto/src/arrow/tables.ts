@@ -141,6 +141,27 @@ export const BLOCKS: TableSchema<BlockRow> = {
   ]),
 };
 
+/** The size of a block between two layers, or within one. */
+export type CrossRow = {
+  readonly layer_a: string;
+  readonly layer_b: string;
+  readonly operator: string;
+  /** ||H_ab||_F. */
+  readonly frobenius: number;
+  /** 0 where it is exact to rounding. */
+  readonly standard_error: number;
+};
+export const CROSS: TableSchema<CrossRow> = {
+  name: 'cross',
+  arrow: new Schema([
+    column('layer_a', text()),
+    column('layer_b', text()),
+    column('operator', text()),
+    column('frobenius', real()),
+    column('standard_error', real()),
+  ]),
+};
+
 /** overlap(k) of one pair of runs: ||U^T V||_F^2 / k of their top-k eigenspaces. */
 export type OverlapRow = {
   readonly run_a: string;

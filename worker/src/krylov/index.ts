@@ -1,4 +1,6 @@
 // Iterations on operators that are known by their products: eigenpairs, norms, spectral density.
+
+export { type CrossNormOptions, type CrossNorms, crossNorms } from './cross-norms.js';
 export type { Estimate } from './estimate.js';
 export {
   type FrobeniusOptions,

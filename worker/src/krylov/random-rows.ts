@@ -9,6 +9,7 @@ export const Purpose = {
   probe: 0x4b000002,
   density: 0x4b000003,
   sketch: 0x4b000004,
+  cross: 0x4b000005,
 };
 
 /** Standard normals [count, dim], float32 numbers; rows [first, first + count) of an endless matrix. */

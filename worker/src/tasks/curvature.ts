@@ -12,6 +12,7 @@ import { mostShares } from '../curvature/operator-shares.js';
 import { withRemoteOperator } from '../curvature/remote-operator.js';
 import type { DataFiles } from '../data/data-files.js';
 import {
+  crossNorms,
   type Eigenpairs,
   type Estimate,
   frobeniusNorms,
@@ -176,7 +177,8 @@ class Measurement {
   }
 
   async run(): Promise<readonly BundleTensor[]> {
-    const { top, probes, densitySteps, densityProbes, traceProbes, dense } = this.#task;
+    const { top, probes, densitySteps, densityProbes, traceProbes, dense, segments } = this.#task;
+    if (segments.length > 0) return await this.#segments();
     if (dense) return await this.#formed();
     const pairs = top > 0 ? await this.#eigenpairs() : undefined;
     return [
@@ -196,6 +198,28 @@ class Measurement {
     const trace = asked.traceProbes > 0 ? 2 * asked.traceSketch + asked.traceProbes : 0;
     const total = iterations * most + probes + trace + asked.densityProbes * asked.densitySteps;
     this.#onProgress(Math.min(total, this.#done + products), total, `'${layer}': ${what}`);
+  }
+
+  /** Norms of the blocks between segments of the vectors. */
+  async #segments(): Promise<readonly BundleTensor[]> {
+    const { segments, segmentProbes, operator, layer } = this.#task;
+    const sizes = segments.map(Number);
+    const { dim } = this.#operator;
+    const total = segmentProbes === 0 ? dim : segmentProbes * sizes.length;
+    if (sizes.reduce((sum, size) => sum + size, 0) !== dim)
+      throw new CurvatureTaskError(this.#task, `its segments do not make a block of ${dim}`);
+    const { squares, standardErrors } = await crossNorms(this.#operator, sizes, {
+      probes: segmentProbes,
+      seed: operator?.seed ?? 0n,
+      block: this.#block,
+      onProgress: (products) =>
+        this.#onProgress(products, total, `'${layer}': norms of the blocks between layers`),
+    });
+    const shape = [sizes.length, sizes.length];
+    return [
+      { name: 'segment_frobenius', shape, symmetric: false, values: squares },
+      { name: 'segment_standard_error', shape, symmetric: false, values: standardErrors },
+    ];
   }
 
   async #formed(): Promise<readonly BundleTensor[]> {
