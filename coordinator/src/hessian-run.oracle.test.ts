@@ -15,6 +15,7 @@ import {
   SPECTRA,
   STRUCTURE,
 } from '@kronlens/proto';
+import { renderReport } from './html-report/write-report.js';
 import { analyse } from './testing/analyse.js';
 import { writeNpy } from './testing/npy-file.js';
 
@@ -83,8 +84,13 @@ const bothEnds = ({ largest, smallest }: OracleBlock): number[] => [
   ...[...smallest].reverse(),
 ];
 
-for (const name of ['layernorm-tokens', 'groupnorm-cnn', 'mlp-tanh', 'mlp-gelu'])
-  for (const dense of [0, 1024])
+for (const [name, denses] of [
+  ['layernorm-tokens', [0]],
+  ['groupnorm-cnn', [0, 1024]],
+  ['mlp-tanh', [0]],
+  ['mlp-gelu', [1024]],
+] as const)
+  for (const dense of denses)
     it(`${name}, both ends, ${dense === 0 ? 'by iteration' : 'formed'}`, async (t) => {
       const options = { curvature: 'hessian', which: 'both', top: 10, dense } as const;
       const measures = ['factors', 'eigen', 'curvature', 'structure'] as const;
@@ -202,8 +208,9 @@ it("a block of one weight is the block of its layer, whatever takes the output H
   }
 });
 
-it('the same bytes on any number of threads', async (t) => {
+it('the same bytes on any number of threads, and a report of all of it', async (t) => {
   const seen: Buffer[][] = [];
+  let report = '';
   for (const parallel of [1, 3]) {
     const { folder } = await analyse(
       t,
@@ -221,6 +228,7 @@ it('the same bytes on any number of threads', async (t) => {
       },
     );
     const names = ['spectra', 'structure', 'density', 'cross', 'blocks'];
+    report = await renderReport([folder]);
     seen.push(
       await Promise.all(
         [...names, 'eigenvectors/fc1.hessian', 'eigenvectors/biases.hessian'].map((name) =>
@@ -230,6 +238,15 @@ it('the same bytes on any number of threads', async (t) => {
     );
   }
   assert.deepEqual(seen[1], seen[0]);
+  for (const words of [
+    /exact Hessian, below 0/,
+    /Spectral density of the Hessian/,
+    /Overlap, exact and Kronecker \(Hessian\)/,
+    /Eigenvalues of biases/,
+    /<h3>Blocks between layers<\/h3>/,
+  ])
+    assert.match(report, words);
+  assert.doesNotMatch(report, /NaN|undefined|Infinity/);
 });
 
 it('norms of the blocks between layers, estimated and exact', async (t) => {

@@ -55,6 +55,15 @@ test('the area under the density is the share of the eigenvalues', () => {
   assert.equal(Math.min(...floored.map(({ y }) => y)), 1e-3);
 });
 
+test('every operator has a density of its own', () => {
+  const hessian = { ...mass(-1, 1), operator: 'hessian' };
+  const text = drawn([mass(2, 1), hessian]);
+  const [exact = '', other = ''] = text.split('<h4>Spectral density of the Hessian');
+  assert.match(exact, /Spectral density of the exact block/);
+  assert.doesNotMatch(exact, /below 0, at their size/);
+  assert.match(other, /below 0, at their size/);
+});
+
 test('what cannot be told from zero is left out and said; values below zero are a line of their own', () => {
   const text = drawn([mass(2, 0.25), mass(-0.5, 0.25), mass(1e-9, 0.5)]);
   assert.match(text, /data-chart="density"/);

@@ -47,8 +47,24 @@ export function smoothedDensity(
   });
 }
 
-/** One chart, or none where the density was not asked for or the block is zero. */
+/** One chart an operator; none where the density was not asked for or the block is zero. */
 export function densityCharts({ density, row }: LayerData): readonly Chart[] {
+  const operators = [...new Set(density.map(({ operator }) => operator))];
+  return operators.flatMap((operator) =>
+    densityChart(
+      density.filter((mass) => mass.operator === operator),
+      row.params,
+      operator,
+    ),
+  );
+}
+
+function densityChart(
+  density: readonly DensityRow[],
+  dimension: number,
+  operator: string,
+): readonly Chart[] {
+  const hessian = operator === 'hessian';
   const masses = massesOf(density);
   const largest = masses.reduce((most, { size }) => Math.max(most, size), 0);
   const told = masses.filter(({ size }) => size > RESOLUTION * largest);
@@ -57,7 +73,7 @@ export function densityCharts({ density, row }: LayerData): readonly Chart[] {
   const [least, most] = [Math.min(...logs), Math.max(...logs)];
   const width = Math.max(0.02, (most - least) * SMOOTHING);
   const range = [least - 3 * width, most + 3 * width] as const;
-  const single = 1 / (row.params * width * Math.sqrt(2 * Math.PI));
+  const single = 1 / (dimension * width * Math.sqrt(2 * Math.PI));
   const series = [false, true].flatMap((negative) => {
     const own = told.filter((mass) => mass.negative === negative);
     if (own.length === 0) return [];
@@ -75,12 +91,12 @@ export function densityCharts({ density, row }: LayerData): readonly Chart[] {
   const rest = 1 - told.reduce((sum, { weight }) => sum + weight, 0);
   const probes = new Set(density.map(({ probe }) => probe));
   const source = probes.has(null)
-    ? 'All eigenvalues of the exact block are known.'
+    ? `All eigenvalues of the ${hessian ? 'Hessian' : 'exact block'} are known.`
     : `Estimated by stochastic Lanczos quadrature from ${probes.size} random ${probes.size === 1 ? 'vector' : 'vectors'}.`;
   const zero = rest > 1e-6 ? ` ${formatPercent(rest)} cannot be told from 0 and are left out.` : '';
   const chart = {
     kind: 'density',
-    title: 'Spectral density of the exact block',
+    title: `Spectral density of the ${hessian ? 'Hessian' : 'exact block'}`,
     caption: `${source}${zero} Each mass is a bell of ${width.toFixed(2)} decades.`,
     xLabel: 'log₁₀ λ',
     yLabel: 'share of the eigenvalues per decade',

@@ -1,6 +1,6 @@
 // The charts of one layer of one run: spectra, overlaps, ranks, and whatever else is measured over k.
 import { formatNumber } from '../report/number-format.js';
-import { numericalRank, type Spectrum } from '../results/index.js';
+import { negativeSizes, numericalRank, type Spectrum } from '../results/index.js';
 import { type Chart, figure, type Series } from './chart.js';
 import { densityCharts } from './density-chart.js';
 import type { LayerData, MeasureCurve } from './layer-data.js';
@@ -70,18 +70,26 @@ function scree({ row, spectra }: LayerData, outliers: number | undefined): Chart
   };
 }
 
-function spectrum({ spectra }: LayerData, outliers: number | undefined): Chart {
+/** The eigenvalues of whole blocks, and those below 0 at their size. */
+export function spectrum(
+  { spectra }: Pick<LayerData, 'spectra'>,
+  outliers: number | undefined,
+): Chart {
   const whole = [...spectra].filter(([operator]) => !isFactor(operator));
   const exact = whole.some(([operator]) => operator !== 'kron');
   const joined = spectra.has('approximate');
   const most = Math.max(SPECTRUM, spectra.get('kron')?.eigenvalues.length ?? 0);
   const notes = whole.flatMap(([operator, { eigenvalues, converged }]) => {
-    const zeros = Math.min(most, eigenvalues.length) - numericalRank(eigenvalues);
+    const told = numericalRank(eigenvalues) + negativeSizes(eigenvalues).length;
+    const zeros = Math.min(most, eigenvalues.length) - told;
     return [
       ...(eigenvalues.length > most
         ? [`The first ${most} of ${eigenvalues.length} of ${operatorTitle(operator)} are shown.`]
         : []),
       ...(zeros > 0 ? [`${zeros} of ${operatorTitle(operator)} cannot be told from 0.`] : []),
+      ...(operator === 'hessian' && negativeSizes(eigenvalues).length > 0
+        ? ['Those below 0 are drawn at their size, the smallest first.']
+        : []),
       ...(converged < eigenvalues.length
         ? [`Of ${operatorTitle(operator)} only the first ${converged} have converged.`]
         : []),
@@ -103,24 +111,36 @@ function spectrum({ spectra }: LayerData, outliers: number | undefined): Chart {
     yLabel: 'eigenvalue λᵢ',
     yScale: 'log',
     wholeX: true,
-    series: whole.map(([operator, { eigenvalues }]) => ({
-      id: operatorClass(operator),
-      name: operatorTitle(operator),
-      style: operatorStyle(operator),
-      points: eigenvalues
-        .slice(0, Math.min(most, numericalRank(eigenvalues)))
-        .map((value, index) => ({ x: index + 1, y: value })),
-    })),
+    series: whole.flatMap(([operator, { eigenvalues }]) => {
+      const own = {
+        id: operatorClass(operator),
+        name: operatorTitle(operator),
+        style: operatorStyle(operator),
+        points: pointsOf(eigenvalues.slice(0, Math.min(most, numericalRank(eigenvalues)))),
+      };
+      const sizes = negativeSizes(eigenvalues).slice(0, most);
+      if (operator !== 'hessian' || sizes.length === 0) return [own];
+      const below = {
+        id: `${own.id}-negative`,
+        name: `${own.name}, below 0`,
+        style: { ...STYLES.other, symbol: 'square', dash: '5 3' } as const,
+        points: pointsOf(sizes),
+      };
+      return [own, below];
+    }),
     marked: outlierMark(outliers),
   };
 }
+
+const pointsOf = (values: readonly number[]) =>
+  values.map((value, index) => ({ x: index + 1, y: value }));
 
 /** What the charts of known measures have beyond those of unknown ones. */
 function special(
   curve: MeasureCurve,
   { row }: LayerData,
 ): Partial<Chart> & { readonly style?: SeriesStyle; readonly more?: readonly Series[] } {
-  switch (curve.measure) {
+  switch (curve.measure.replace(/_hessian$/, '')) {
     case 'eigenspace_overlap':
     case 'eigenspace_overlap_full':
       return {

@@ -48,6 +48,14 @@ const WORDS: Readonly<Record<string, MeasureWords>> = {
     title: 'trace, Kronecker',
     explanation: 'the sum of all eigenvalues of E[M] ⊗ E[xxᵀ]',
   },
+  trace_standard_error: {
+    title: '± trace',
+    explanation: 'its standard error where it is estimated',
+  },
+  norm_frobenius_standard_error: {
+    title: '± ‖H‖',
+    explanation: 'its standard error where it is estimated',
+  },
   norm_frobenius: { title: '‖H‖', explanation: 'the Frobenius norm of the exact block' },
   norm_frobenius_kronecker: {
     title: '‖E[M] ⊗ E[xxᵀ]‖',
@@ -90,12 +98,21 @@ const BY_OPERATOR: Readonly<Record<string, (operator: string) => MeasureWords>> 
   }),
 };
 
-const OPERATORS: Readonly<Record<string, string>> = { output: 'E[M]', input: 'E[xxᵀ]', ggn: 'H' };
+const OPERATORS: Readonly<Record<string, string>> = {
+  output: 'E[M]',
+  input: 'E[xxᵀ]',
+  ggn: 'H',
+  hessian: 'the Hessian',
+};
 
 /** An unknown measure is shown under its own name. */
 export function measureWords(measure: string): MeasureWords {
   const known = WORDS[measure];
   if (known !== undefined) return known;
+  if (measure.includes('_hessian')) {
+    const ofExact = WORDS[measure.replace('_hessian', '')];
+    if (ofExact !== undefined) return { ...ofExact, title: `${ofExact.title} (Hessian)` };
+  }
   for (const [prefix, words] of Object.entries(BY_OPERATOR)) {
     if (!measure.startsWith(`${prefix}_`)) continue;
     const operator = measure.slice(prefix.length + 1);

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { formatCount, formatNumber, formatPercent } from '../report/number-format.js';
 import { formatShape } from '../report/summary.js';
 import type { AnalysisResults } from '../results/index.js';
+import { blockSection } from './block-section.js';
 import { correspondenceCharts } from './correspondence-charts.js';
 import { errorsFigure } from './errors-across-layers.js';
 import { fullSection } from './full-section.js';
@@ -146,7 +147,7 @@ ${layersTable(run, layers)}
 ${structureTable(run, layers)}
 ${errors === undefined ? '' : html`<div class="charts">${errors}</div>`}
 ${fullSection(run, outliers)}
-${sections}</section>
+${sections}${blockSection(run)}</section>
 `;
   const parts = layers.map(({ row }) => ({ id: layerId(run, row.layer), name: row.layer }));
   return { id, name: run.name, parts, body };

@@ -1,6 +1,10 @@
 // A finished analysis as it lies on disk: its record, its layers and its tables.
 import { join } from 'node:path';
 import {
+  BLOCKS,
+  type BlockRow,
+  CROSS,
+  type CrossRow,
   DENSITY,
   type DensityRow,
   LAYERS,
@@ -50,6 +54,8 @@ export interface AnalysisResults {
   readonly spectra: readonly SpectrumRow[];
   readonly structure: readonly StructureRow[];
   readonly density: readonly DensityRow[];
+  readonly blocks: readonly BlockRow[];
+  readonly cross: readonly CrossRow[];
 }
 
 function analysisFacts(fields: JsonFields): AnalysisFacts {
@@ -108,5 +114,7 @@ export async function openAnalysis(folder: string, name: string): Promise<Analys
     spectra: spectra ?? [],
     structure: structure ?? [],
     density: density ?? [],
+    blocks: (await readTableIfThere(folder, BLOCKS)) ?? [],
+    cross: (await readTableIfThere(folder, CROSS)) ?? [],
   };
 }

@@ -12,4 +12,10 @@ export { type MatrixRoom, readMatrix, type StoredMatrix } from './read-matrix.js
 export { kindOfResults, type RecordKind, readFinishedRecord } from './read-record.js';
 export { readTable, readTableIfThere } from './read-table.js';
 export { runNames } from './run-names.js';
-export { layerSpectra, numericalRank, RESOLUTION, type Spectrum } from './spectrum.js';
+export {
+  layerSpectra,
+  negativeSizes,
+  numericalRank,
+  RESOLUTION,
+  type Spectrum,
+} from './spectrum.js';

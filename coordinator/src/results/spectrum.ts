@@ -38,9 +38,21 @@ export function layerSpectra(
   );
 }
 
-/** The number of eigenvalues that float32 programs can tell from 0. */
+/** The number of eigenvalues above 0 that float32 programs can tell from it. */
 export function numericalRank(eigenvalues: readonly number[]): number {
   const largest = eigenvalues[0] ?? 0;
   if (largest <= 0) return 0;
-  return eigenvalues.filter((value) => value > RESOLUTION * largest).length;
+  const floor = noiseFloor(eigenvalues);
+  return eigenvalues.filter((value) => value > floor).length;
+}
+
+/** Sizes of the eigenvalues below 0 that can be told from it, largest first. */
+export function negativeSizes(eigenvalues: readonly number[]): readonly number[] {
+  const floor = noiseFloor(eigenvalues);
+  const sizes = eigenvalues.filter((value) => value < -floor).map((value) => -value);
+  return sizes.sort((a, b) => b - a);
+}
+
+function noiseFloor(eigenvalues: readonly number[]): number {
+  return RESOLUTION * Math.max(0, ...eigenvalues.map(Math.abs));
 }
