@@ -35,7 +35,6 @@ Needs: torch >= 2.9, onnx, onnxscript, onnxruntime.
 """
 
 import argparse
-import base64
 import copy
 import json
 import logging
@@ -44,6 +43,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from oracle_arrays import array, eigenvalues
 from oracle_cases import CASES, Case
 from oracle_export import export_all, folded, ops_of, run
 from oracle_factors import Factors, Oracle, Variant, exact_block, make_oracle
@@ -51,15 +51,6 @@ from oracle_network import double_labels, make_network
 
 FOLDER = Path(__file__).parent.parent / "coordinator" / "fixtures" / "factors"
 FLOAT32_TOLERANCE = 3e-6
-
-
-def array(values: torch.Tensor) -> dict[str, object]:
-    content = values.numpy().astype("<f8")
-    return {"shape": list(content.shape), "float64": base64.b64encode(content.tobytes()).decode()}
-
-
-def eigenvalues(matrix: torch.Tensor) -> dict[str, object]:
-    return array(torch.from_numpy(np.linalg.eigvalsh(matrix.numpy())[::-1].copy()))
 
 
 def factor_entries(variant: Variant, factors: dict[str, Factors]) -> list[dict[str, object]]:

@@ -30,6 +30,8 @@ interface Oracle {
   readonly models: readonly { readonly file: string }[];
   readonly lossMean: number;
   readonly accuracy: number | null;
+  /** Of models with logits for every token. */
+  readonly countedTokens?: number | null;
   readonly layers: readonly {
     readonly name: string;
     readonly outDim: number;
@@ -42,6 +44,9 @@ interface Oracle {
     readonly sharing: AnalysisOptions['sharing'];
     readonly bias: AnalysisOptions['bias'];
     readonly curvature: AnalysisOptions['curvature'];
+    readonly tokenLoss?: AnalysisOptions['tokenLoss'];
+    /** false: the analysis gets none. */
+    readonly labels?: boolean;
     readonly factors: readonly OracleFactor[];
   }[];
   readonly exactBlocks?: readonly { readonly layer: string; readonly hessian: OracleArray }[];
@@ -137,25 +142,36 @@ for (const name of readdirSync(FIXTURES).sort()) {
     oracle.models.forEach(({ file }, model) => {
       oracle.variants.forEach((variant, index) => {
         if (model > 0 && index > 0) return;
-        const { sharing, bias, curvature } = variant;
-        it(`${file}: ${sharing}, ${bias} bias, ${curvature}`, async (t) => {
+        const { sharing, bias, curvature, tokenLoss = 'mean', labels = true } = variant;
+        const tokens = tokenLoss === 'mean' ? '' : `, ${tokenLoss} over tokens`;
+        const title = `${sharing}, ${bias} bias, ${curvature}${tokens}`;
+        it(`${file}: ${title}${labels ? '' : ', without labels'}`, async (t) => {
+          const data = join(folder, labels ? 'data.npz' : 'inputs.npz');
           const outcome = await analyse(
             t,
-            { model: join(folder, file), data: join(folder, 'data.npz') },
+            { model: join(folder, file), data },
             {
               loss: oracle.loss,
               sharing,
               bias,
               curvature,
+              tokenLoss,
               batch: file === 'model.onnx' ? 16 : undefined,
             },
           );
           await assertFolder(outcome.folder, oracle, variant.factors);
-          const { loss, accuracy } = outcome.record;
+          const { loss, accuracy, countedTokens } = outcome.record;
+          if (!labels) {
+            assert.deepEqual([loss, accuracy, countedTokens], [null, null, undefined]);
+            return;
+          }
+          assert.equal(countedTokens ?? null, oracle.countedTokens ?? null);
+          assert.equal(accuracy, oracle.accuracy);
+          // The stored loss is the one of the first variant.
+          if (tokenLoss !== 'mean') return;
           assert.ok(
             Math.abs((loss ?? NaN) - oracle.lossMean) <= 1e-6 * Math.max(1, oracle.lossMean),
           );
-          assert.equal(accuracy, oracle.accuracy);
         });
       });
     });

@@ -14,6 +14,7 @@ import {
   OUTPUT_HESSIANS,
   SHARINGS,
   SPECTRUM_PARTS,
+  TOKEN_LOSSES,
 } from '../plan/options.js';
 import { WORK_FOLDER } from '../plan/output-folder.js';
 import type { AnalysisRequest } from '../plan/prepare-run.js';
@@ -33,6 +34,7 @@ import {
   choice,
   choiceList,
   commaList,
+  integer,
   memorySize,
   positiveInteger,
   positiveNumber,
@@ -74,6 +76,8 @@ const DEFAULT_TOP = 50;
 const DEFAULT_DENSE = 1024;
 const DEFAULT_TOLERANCE = 1e-6;
 const DEFAULT_PROBES = 8;
+/** PyTorch's. */
+const DEFAULT_IGNORE_INDEX = -100;
 
 const EXAMPLES = `
 Data files: .npz (arrays x and y, or named like the model's inputs, and y), .npy, Arrow IPC files,
@@ -92,8 +96,8 @@ On a cluster (--nats), workers read the data under the same path as this command
 ${CLUSTER_HELP}`;
 
 function analysisOptions(parsed: Parsed): AnalysisOptions {
-  if (parsed.mcSamples !== undefined && parsed.outputHessian !== 'mc')
-    throw new UsageError('--mc-samples needs --output-hessian mc');
+  if (parsed.mcSamples !== undefined && parsed.outputHessian === 'exact')
+    throw new UsageError('--mc-samples needs --output-hessian mc or sketch');
   if (parsed.probes !== undefined && parsed.density === undefined)
     throw new UsageError('--probes needs --density');
   if (parsed.density !== undefined && !parsed.measure.includes('curvature'))
@@ -114,6 +118,8 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     which: parsed.which ?? 'magnitude',
     blocks: parsed.block,
     cross: parsed.cross === true,
+    tokenLoss: parsed.tokenLoss,
+    ignoreIndex: parsed.ignoreIndex,
     sharing: parsed.sharing,
     bias: parsed.bias,
     density: parsed.density,
@@ -273,11 +279,11 @@ export function analyzeCommand(terminal: Terminal): Command {
     )
     .option(
       '--output-hessian <kind>',
-      'exact, or mc: estimated from drawn labels',
+      'exact; mc: estimated from drawn labels; sketch: from random combinations of its columns',
       choice(OUTPUT_HESSIANS),
       'exact' as const,
     )
-    .option('--mc-samples <n>', 'draws a sample for mc (default: 1)', positiveInteger)
+    .option('--mc-samples <n>', 'draws a sample for mc and sketch (default: 1)', positiveInteger)
     .option('--curvature <kind>', CURVATURES.join(', '), choice(CURVATURES), 'ggn' as const)
     .addOption(
       new Option('--block <[name=]glob,...>', 'also the block of these parameters; repeatable')
@@ -289,6 +295,18 @@ export function analyzeCommand(terminal: Terminal): Command {
       '--which <part>',
       `eigenpairs of the Hessian: ${SPECTRUM_PARTS.join(', ')} (largest and smallest, --top each)`,
       choice(SPECTRUM_PARTS),
+    )
+    .option(
+      '--token-loss <kind>',
+      'losses of the tokens of a sample: mean or sum over those that count',
+      choice(TOKEN_LOSSES),
+      'mean' as const,
+    )
+    .option(
+      '--ignore-index <label>',
+      'tokens with this label do not count',
+      integer,
+      DEFAULT_IGNORE_INDEX,
     )
     .option(
       '--sharing <kind>',

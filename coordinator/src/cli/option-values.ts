@@ -27,6 +27,14 @@ export function httpAddress(text: string): { readonly host: string; readonly por
   return { host: bracketed ?? (plain || '127.0.0.1'), port };
 }
 
+/** A whole number, negative ones too. */
+export function integer(text: string): number {
+  const value = Number(text);
+  if (!/^-?\d+$/.test(text) || !Number.isSafeInteger(value))
+    throw new InvalidArgumentError('Expected a whole number.');
+  return value;
+}
+
 /** Bytes, from a size such as 4G. */
 export function memorySize(text: string): number {
   const bytes = parseSize(text);

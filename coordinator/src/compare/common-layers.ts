@@ -15,11 +15,15 @@ type Run = Pick<AnalysisResults, 'name' | 'layers'>;
 const shapeOf = ({ out_dim, in_dim, groups }: LayerRow) =>
   `${out_dim}x${in_dim}${groups === 1 ? '' : ` in ${groups} groups`}`;
 
-/** @throws BadInputError when a layer's shape differs between runs, or no layer is common */
+/**
+ * Embeddings are not compared: the eigenvectors of their input factors are unit vectors, and not stored.
+ * @throws BadInputError when a layer's shape differs between runs, or no layer is common
+ */
 export function commonLayers(runs: readonly Run[]): CommonLayers {
   const [first, ...others] = runs;
   if (first === undefined) throw new Error('no runs have no layers');
-  const names = [...new Set(runs.flatMap(({ layers }) => layers.map(({ layer }) => layer)))];
+  const compared = ({ layers }: Run) => layers.filter(({ op }) => op !== 'Gather');
+  const names = [...new Set(runs.flatMap((run) => compared(run).map(({ layer }) => layer)))];
   const rowOf = (run: Run, name: string) => run.layers.find(({ layer }) => layer === name);
   const common: LayerRow[] = [];
   const leftOut: { layer: string; missingIn: readonly string[] }[] = [];

@@ -270,4 +270,35 @@ describe('discoverLayers', () => {
     );
     assert.equal(layers[0]?.positions, 9);
   });
+
+  it('takes a Gather of rows as an embedding, apart from the linear layer of the same weight', async () => {
+    const scopes = new Map([['pkg.torch.onnx.name_scopes', "['', 'wte', 'embedding']"]]);
+    const columns = tensor.intTensor([0, 2, 1]);
+    const table = weight([5, 3]);
+    const { layers } = await discover(
+      [
+        node('ArgMax', ['x'], ['ids'], { axis: int(-1), keepdims: int(0) }),
+        { ...node('Gather', ['head.weight', 'ids'], ['h']), metadata: scopes },
+        node('Gather', ['h', 'columns'], ['p'], { axis: int(-1) }),
+        node('Transpose', ['head.weight'], ['t'], { perm: ints([1, 0]) }),
+        node('MatMul', ['p', 't'], ['y']),
+      ],
+      { 'head.weight': table, columns },
+      [BATCH, 4, 5],
+    );
+    assert.deepEqual(
+      layers.map(({ name, op, outDim, inDim, positions, tiedTo }) => [
+        name,
+        op,
+        outDim,
+        inDim,
+        positions,
+        tiedTo,
+      ]),
+      [
+        ['wte', 'Gather', 3, 5, 4, 'head'],
+        ['head', 'MatMul', 5, 3, 4, 'wte'],
+      ],
+    );
+  });
 });

@@ -7,6 +7,7 @@ import {
   intAttribute,
   type Node,
   type ShapedGraph,
+  type Tensor,
   tensor,
   typeOf,
 } from '../graph/index.js';
@@ -19,7 +20,7 @@ import type {
   SkippedLayer,
   UnsupportedNode,
 } from './layer.js';
-import { distinctNames, layerName } from './names.js';
+import { distinctNames, layerName, moduleName } from './names.js';
 
 /** One node that uses a weight, before uses of the same weight are put together. */
 interface Candidate {
@@ -59,23 +60,40 @@ export function discoverLayers(graph: ShapedGraph, batch: number, output: string
   }
   // A weight that was only laid out anew is still that weight: it gives the name and tells ties.
   const original = (weight: string) => graph.origins?.get(weight) ?? weight;
+  /** By weight; an embedding's uses of a weight apart from its uses as a linear layer. */
   const byWeight = new Map<string, Candidate[]>();
   const skipped: SkippedLayer[] = [];
   for (const item of found) {
     const weight = original(item.weight);
     if ('reason' in item)
       skipped.push({ name: layerName(item.node, weight), op: item.node.op, reason: item.reason });
-    else byWeight.set(weight, [...(byWeight.get(weight) ?? []), item]);
+    else {
+      const key = roleKey(weight, item.op === 'Gather');
+      byWeight.set(key, [...(byWeight.get(key) ?? []), item]);
+    }
   }
   const groups = [...byWeight.values()];
+  /** The uses of the same weight in the other role. */
+  const others = groups.map((uses) => {
+    const first = uses[0] as Candidate;
+    const named = byWeight.get(roleKey(original(first.weight), first.op !== 'Gather'));
+    return named ?? groups.find(([other]) => areTransposed(graph, first, other as Candidate));
+  });
   const names = distinctNames(
-    [...byWeight].map(([weight, [first]]) => layerName((first as Candidate).node, weight)),
+    groups.map(([first], index) => {
+      const { node, op, weight } = first as Candidate;
+      const tied = op === 'Gather' || others[index] !== undefined;
+      return (tied ? moduleName(node) : undefined) ?? layerName(node, original(weight));
+    }),
   );
+  const nameOf = new Map(groups.map((uses, index) => [uses, names[index] as string]));
   const layers: Layer[] = [];
   const blocks = new Map<string, { op: string; node: string; blocks: string[] }>();
   groups.forEach((uses, index) => {
     const name = names[index] as string;
-    const { layer, reason, paths } = assemble(graph, name, uses, output, needed);
+    const other = others[index];
+    const tiedTo = other && nameOf.get(other);
+    const { layer, reason, paths } = assemble(graph, name, uses, output, needed, tiedTo);
     for (const node of paths.flatMap((path) => path.unsupported)) {
       const entry = blocks.get(node.name) ?? { op: node.op, node: node.name, blocks: [] };
       if (!entry.blocks.includes(name)) entry.blocks.push(name);
@@ -88,12 +106,17 @@ export function discoverLayers(graph: ShapedGraph, batch: number, output: string
   return { layers, skipped, unsupported };
 }
 
+function roleKey(weight: string, embedding: boolean): string {
+  return embedding ? `rows of ${weight}` : weight;
+}
+
 function assemble(
   graph: ShapedGraph,
   name: string,
   uses: readonly Candidate[],
   output: string,
   needed: ReadonlySet<string>,
+  tiedTo: string | undefined,
 ): { layer: Layer; reason: string | undefined; paths: readonly Downstream[] } {
   const first = uses[0] as Candidate;
   const paths = uses.map(({ use }) => downstream(graph, use.output, output, needed));
@@ -113,6 +136,7 @@ function assemble(
     bias: uses.map(({ bias }) => bias).find((bias) => bias !== undefined),
     piecewiseLinear: !nested && paths.every((path) => path.piecewiseLinear),
     uses: uses.map(({ use }) => use),
+    ...(tiedTo === undefined ? {} : { tiedTo }),
   };
   const blocker = paths.flatMap((path) => path.unsupported)[0];
   let reason: string | undefined;
@@ -134,6 +158,32 @@ function sameMatrix(graph: ShapedGraph, a: Candidate, b: Candidate): boolean {
   if (a.outDim !== b.outDim || a.inDim !== b.inDim || a.groups !== b.groups) return false;
   if (a.weight === b.weight && a.transposed === b.transposed) return true;
   return linear && sameContents(graph, a, b);
+}
+
+/** Whether one is an embedding and the other a linear layer of the same contents; some exporters copy. */
+function areTransposed(graph: ShapedGraph, a: Candidate, b: Candidate): boolean {
+  const linear = [a, b].find(isLinear);
+  const embedding = [a, b].find(({ op }) => op === 'Gather');
+  if (linear === undefined || embedding === undefined) return false;
+  if (linear.outDim !== embedding.inDim || linear.inDim !== embedding.outDim) return false;
+  const [left, right] = [linear, embedding].map((use) =>
+    floats(graph.initializers.get(use.weight)),
+  ) as [Float32Array, Float32Array];
+  const { outDim: rows, inDim: columns, transposed } = linear;
+  for (let i = 0; i < rows; i++)
+    for (let j = 0; j < columns; j++)
+      if (left[transposed ? j * rows + i : i * columns + j] !== right[i * columns + j])
+        return false;
+  return true;
+}
+
+/** A float32 tensor's numbers; none for another type. */
+function floats(contents: Tensor | undefined): Float32Array {
+  if (contents?.dtype !== 'float32') return new Float32Array();
+  const { buffer, byteOffset, byteLength } = contents.bytes;
+  return byteOffset % 4 === 0
+    ? new Float32Array(buffer, byteOffset, byteLength / 4)
+    : new Float32Array(Uint8Array.from(contents.bytes).buffer);
 }
 
 function isLinear(use: Candidate): boolean {
@@ -166,6 +216,8 @@ function recognise(
       return recogniseGemm(graph, node, batch);
     case 'MatMul':
       return recogniseMatMul(graph, node, batch, readers);
+    case 'Gather':
+      return recogniseGather(graph, node, batch);
     case 'Conv':
     case 'ConvTranspose':
       return recogniseConvolution(graph, node, batch);
@@ -247,6 +299,31 @@ function recogniseMatMul(
     groups: 1,
     bias: addedBias(graph, output, outDim, readers),
     use,
+  };
+}
+
+/** An embedding: rows of a constant matrix, picked by indices that vary. */
+function recogniseGather(graph: ShapedGraph, node: Node, batch: number): Candidate | undefined {
+  const [weight = '', indices = ''] = node.inputs;
+  const shape = graph.initializers.get(weight)?.shape;
+  if (shape?.length !== 2 || graph.initializers.has(indices)) return undefined;
+  if (typeOf(graph, weight).dtype !== 'float32' || intAttribute(node, 'axis', 0) !== 0)
+    return undefined;
+  const output = node.outputs[0] as string;
+  const positions = elementCount(typeOf(graph, indices).shape) / batch;
+  // Indices without the batch are the same for all samples, as those of positions.
+  if (!Number.isInteger(positions)) return undefined;
+  const outputAxis = typeOf(graph, output).shape.length - 1;
+  return {
+    node,
+    op: 'Gather',
+    weight,
+    transposed: true,
+    outDim: at(shape, 1),
+    inDim: at(shape, 0),
+    groups: 1,
+    bias: undefined,
+    use: { node: node.name, input: indices, output, inputAxis: outputAxis, outputAxis, positions },
   };
 }
 

@@ -8,5 +8,6 @@ export type {
   SkippedLayer,
   UnsupportedNode,
 } from './layer.js';
+export { isEmbedding, isVectorwise } from './layer.js';
 export { type ChainWeight, type LinearChain, linearChain } from './linear-chain.js';
 export { distinctNames, layerName } from './names.js';

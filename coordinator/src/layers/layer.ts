@@ -1,12 +1,13 @@
 // What a layer is: a weight, its orientation, and the places where it is used.
 
-export type LayerOp = 'Gemm' | 'MatMul' | 'Conv' | 'ConvTranspose';
+/** A Gather of rows is an embedding: W holds them as columns, x is a unit vector. */
+export type LayerOp = 'Gemm' | 'MatMul' | 'Conv' | 'ConvTranspose' | 'Gather';
 
 /** One application of a weight: z = W x for one node of the graph. */
 export interface LayerUse {
   /** Name of the node that multiplies by the weight. */
   readonly node: string;
-  /** Value x: the layer's input as the graph has it (before unfolding). */
+  /** Value x: the layer's input as the graph has it (before unfolding); an embedding's indices. */
   readonly input: string;
   /** Value z: the node's output (bias added or not: the cotangent is the same). */
   readonly output: string;
@@ -40,6 +41,18 @@ export interface Layer {
   readonly piecewiseLinear: boolean;
   /** More than one for a tied weight. */
   readonly uses: readonly LayerUse[];
+  /** The layer of the same weight in its other role, as embedding or as linear layer. */
+  readonly tiedTo?: string;
+}
+
+/** Whether the layer is an embedding, whose inputs are indices and E[x x^T] is diagonal. */
+export function isEmbedding({ op }: Pick<Layer, 'op'>): boolean {
+  return op === 'Gather';
+}
+
+/** Whether inputs and outputs are vectors along one axis: linear layers and embeddings. */
+export function isVectorwise({ op }: Pick<Layer, 'op'>): boolean {
+  return op === 'Gemm' || op === 'MatMul' || op === 'Gather';
 }
 
 /** A layer-like node that cannot be analysed, and why. */

@@ -7,8 +7,18 @@ import type { Node } from '../graph/index.js';
  * (`/layer1/layer1.0/conv1/Conv`), else the node's name.
  */
 export function layerName(node: Node, weight: string): string {
+  const path = weightPath(weight);
+  return path ?? moduleName(node) ?? node.name;
+}
+
+/** The module path of the node by the exporters' scopes alone: of one among several uses of a weight. */
+export function moduleName(node: Node): string | undefined {
+  return scopeName(node) ?? pathName(node.name);
+}
+
+function weightPath(weight: string): string | undefined {
   if (weight.endsWith('.weight')) return weight.slice(0, -'.weight'.length);
-  return scopeName(node) ?? pathName(node.name) ?? node.name;
+  return undefined;
 }
 
 /** The last scope but the node itself of `['', 'enc', 'enc.linear1', 'linear_3']`. */

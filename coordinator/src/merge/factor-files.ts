@@ -7,7 +7,7 @@ import {
   unpackSymmetric,
   writeFileAtomic,
 } from '@kronlens/proto';
-import type { Layer } from '../layers/index.js';
+import { isEmbedding, type Layer } from '../layers/index.js';
 import type { FactorOptions } from '../programs/index.js';
 import type { Eigenpairs } from './eigenpairs.js';
 import type { LayerFactors } from './layer-factors.js';
@@ -42,7 +42,7 @@ export function layerFacts({ layer, options }: LayerFiles, group?: number): Reco
   return {
     op: layer.op,
     positions: String(layer.positions),
-    sharing: options.optimal === true ? 'kfoc' : options.sharing,
+    sharing: isEmbedding(layer) ? 'expand' : options.optimal === true ? 'kfoc' : options.sharing,
     bias: options.bias,
     ...(layer.groups === 1 ? {} : { groups: String(layer.groups) }),
     ...(layer.groups === 1 || group === undefined ? {} : { group: String(group) }),
@@ -50,6 +50,11 @@ export function layerFacts({ layer, options }: LayerFiles, group?: number): Reco
 }
 
 function words({ layer, options }: LayerFiles, kind: FactorKind) {
+  if (isEmbedding(layer)) {
+    const expand = { ...options, sharing: 'expand', optimal: false } as const;
+    const normal = factorWords(kind, expand, layer.positions, false);
+    return kind === 'input' ? { ...normal, what: `diagonal of the ${normal.what}` } : normal;
+  }
   const joint = options.bias === 'joint' && layer.bias !== undefined;
   return factorWords(kind, options, layer.positions, joint);
 }
@@ -81,7 +86,10 @@ export async function writeFactorFiles(files: LayerFiles, factors: LayerFactors)
         layer: layer.name,
         ...words(files, kind),
         ...matrixOf(blocks[kind]),
-        metadata: layerFacts(files, group),
+        metadata: {
+          ...layerFacts(files, group),
+          ...(isEmbedding(layer) && kind === 'input' ? { form: 'diagonal' } : {}),
+        },
       });
     }
   }

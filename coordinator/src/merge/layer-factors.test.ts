@@ -42,8 +42,10 @@ for (const group of [1, 0]) {
 }
 add('', 'loss', 0, [1], [2]);
 
+const CONV = { name: 'conv', op: 'Conv', groups: 2, positions: 3 } as const;
+
 test('a quantity is scale * sum / samples, group by group', () => {
-  const { groups, meanMaps } = layerFactors({ name: 'conv', groups: 2 }, sums, outputs, 4);
+  const { groups, meanMaps } = layerFactors(CONV, sums, outputs, 4);
   assert.deepEqual(
     groups.map(({ input, output, mean }) => [...input.values, ...output.values, ...mean.values]),
     [
@@ -61,7 +63,7 @@ test('a quantity is scale * sum / samples, group by group', () => {
 });
 
 test('the bundle for the decompositions has one tensor a factor and group', () => {
-  const factors = layerFactors({ name: 'conv', groups: 2 }, sums, outputs, 4);
+  const factors = layerFactors(CONV, sums, outputs, 4);
   const gram = { name: '', shape: [2, 2], symmetric: true, values: Float64Array.of(1, 2, 3) };
   const bundle = decodeBundle(encodeLayerFactors(factors, [gram, gram]));
   assert.deepEqual(
@@ -75,7 +77,28 @@ test('totals of the model are found by kind; what is missing is said', () => {
   assert.equal(totalOf(sums, outputs, 'loss'), 2);
   assert.equal(totalOf(sums, outputs, 'correct'), undefined);
   assert.throws(
-    () => layerFactors({ name: 'conv', groups: 3 }, sums, outputs, 4),
+    () => layerFactors({ ...CONV, groups: 3 }, sums, outputs, 4),
     /the sums lack the input factor of layer 'conv'/,
   );
+});
+
+test("an embedding's input factor is a diagonal, and its mean the same over its positions", () => {
+  const embedding = { name: 'wte', op: 'Gather', groups: 1, positions: 2 } as const;
+  const tensors = [
+    { name: 'c', kind: 'input_diagonal', shape: [3], symmetric: false, values: [8, 0, 4] },
+    { name: 'o', kind: 'output', shape: [2, 2], symmetric: true, values: [1, 2, 3] },
+  ].map((tensor) => ({ ...tensor, values: Float64Array.from(tensor.values) }));
+  const found = layerFactors(
+    embedding,
+    new Map(tensors.map((tensor) => [tensor.name, tensor])),
+    tensors.map(({ name, kind }) =>
+      create(ProgramOutputSchema, { name, kind, layer: 'wte', scale: kind === 'output' ? 0.5 : 1 }),
+    ),
+    4,
+  );
+  const [group] = found.groups;
+  assert.deepEqual(group?.input.values, Float64Array.of(2, 0, 1));
+  assert.deepEqual(group?.mean.values, Float64Array.of(1, 0, 0.5));
+  assert.deepEqual(group?.output.values, Float64Array.of(0.125, 0.25, 0.375));
+  assert.deepEqual([found.meanMaps, found.exact], [[], undefined]);
 });

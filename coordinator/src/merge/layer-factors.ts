@@ -5,12 +5,13 @@ import {
   KronlensError,
   type ProgramOutput,
 } from '@kronlens/proto';
+import { isEmbedding, type Layer } from '../layers/index.js';
 import { foldSpatialGram, type SpatialFold } from '../programs/index.js';
 import { minusKronecker } from './kronecker-difference.js';
 
 /** The factors of one block; symmetric ones are packed upper triangles, row by row. */
 export interface GroupFactors {
-  /** E[x x^T], n x n. */
+  /** E[x x^T], n x n; of an embedding its diagonal [n]. */
   readonly input: BundleTensor;
   /** E[M], m x m. */
   readonly output: BundleTensor;
@@ -82,7 +83,7 @@ export function meanMatrix(
  * @param fold of a layer whose program sums Gram matrices of whole maps
  */
 export function layerFactors(
-  layer: { readonly name: string; readonly groups: number },
+  layer: Pick<Layer, 'name' | 'op' | 'groups' | 'positions'>,
   sums: ReadonlyMap<string, BundleTensor>,
   outputs: readonly ProgramOutput[],
   samples: number,
@@ -99,6 +100,12 @@ export function layerFactors(
     if (output === undefined) throw missing(`the ${kind} factor of layer '${layer.name}'`);
     return take(output);
   };
+  if (isEmbedding(layer)) {
+    const input = find('input_diagonal', 0);
+    const mean = { ...input, values: input.values.map((value) => value / layer.positions) };
+    const group = { input, mean, output: find('output', 0) };
+    return { layer: layer.name, groups: [group], meanMaps: [], exact: undefined };
+  }
   const groups = Array.from({ length: layer.groups }, (_, group) => ({
     input: fold === undefined ? find('input', group) : folded(find('spatial_input', group), fold),
     output: find('output', group),

@@ -64,6 +64,13 @@ export class LayerSpectra {
     if (operator === 'input') block.topInput = topEigenvector(pairs);
   }
 
+  /** A diagonal input factor: its eigenvalues are its entries, largest first. */
+  addDiagonalInput(group: number, diagonal: Float64Array): void {
+    const block = this.#blocks[group];
+    if (block === undefined) throw new Error(`layer '${this.layer.name}' has no group ${group}`);
+    block.input = diagonal.slice().sort((a, b) => b - a);
+  }
+
   /** The top eigenvalues of the exact block. */
   addExact(exact: ExactSpectrum): void {
     this.#exact = exact;

@@ -22,6 +22,8 @@ function outputMatrix({ columns }: Sharing): string {
   if (columns.kind === 'empirical') return 'output Gram matrix E[g g^T] of the empirical Fisher';
   if (columns.kind === 'mc')
     return `output Hessian E[M], Monte-Carlo estimate of ${columns.samples} draws a sample`;
+  if (columns.kind === 'sketch')
+    return `output Hessian E[M], estimate from ${columns.samples} random +-1 combinations a sample of the columns of a root of the loss's Hessian`;
   return 'output Hessian E[M]';
 }
 
@@ -57,6 +59,16 @@ export function factorWords(
   return { what, normalisation: (options.sharing === 'reduce' ? reduce : expand)[kind] };
 }
 
+/** What the loss of a sample with several tokens is; nothing for one row of logits a sample. */
+function tokenWords(tokens: FactorOptions['tokens']): Readonly<Record<string, string>> {
+  if (tokens === undefined) return {};
+  const over = tokens.reduction === 'mean' ? 'mean' : 'sum';
+  return {
+    tokens: `the loss of a sample is the ${over} over its tokens whose label is not ${tokens.ignoreIndex} (without labels: over all ${tokens.count}); E[M] and all curvatures are of this loss`,
+    accuracy: 'share of the tokens that count, over the data set',
+  };
+}
+
 /** For run.json: the same for all layers, P being a layer's number of positions. */
 export function normalisations(options: FactorOptions): Readonly<Record<string, string>> {
   const reduce = options.sharing === 'reduce';
@@ -68,6 +80,7 @@ export function normalisations(options: FactorOptions): Readonly<Record<string, 
       ? 'E[sum_k gbar_k gbar_k^T]: mean over samples, gbar_k = sum of column k over the P positions'
       : 'E[(1/P) sum_p sum_k g_kp g_kp^T]: mean over samples and positions',
     mean: 'E[x]: mean over samples and positions',
+    ...tokenWords(options.tokens),
     loss:
       options.loss === 'cross-entropy'
         ? 'mean over samples'

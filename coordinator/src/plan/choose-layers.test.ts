@@ -88,3 +88,29 @@ test('no layer that can be analysed is an error even when layers may be skipped'
     /m\.onnx has no layer that can be analysed \(Gemm 'fc': why\)/,
   );
 });
+
+test('a weight with two roles is warned of once; factors that are too large are refused', () => {
+  const tied: Discovery = {
+    ...clean,
+    layers: [
+      { ...layer('wte'), op: 'Gather', inDim: 50000, tiedTo: 'head' },
+      layer('fc'),
+      { ...layer('head'), outDim: 50000, tiedTo: 'wte' },
+    ],
+  };
+  const all = choose(tied);
+  assert.deepEqual(
+    all.layers.map(({ name }) => name),
+    ['wte', 'fc'],
+  );
+  assert.deepEqual(all.skipped, [
+    {
+      name: 'head',
+      op: 'Gemm',
+      reason: 'its E[M] would be 50000 x 50000, which takes 19 GiB',
+    },
+  ]);
+  assert.equal(all.warnings.length, 1);
+  assert.match(all.warnings[0] ?? '', /'wte' and 'head' share the weight 'wte.weight'/);
+  assert.throws(() => choose(tied, { layers: ['head'] }), /head': its E\[M\] would be 50000/);
+});

@@ -1,6 +1,6 @@
 // Chooses the layers of a run by the user's patterns, and says what stands in the way.
 import { BadInputError } from '@kronlens/proto';
-import type { Discovery, Layer, SkippedLayer } from '../layers/index.js';
+import { type Discovery, isEmbedding, type Layer, type SkippedLayer } from '../layers/index.js';
 import { selectNames } from './glob.js';
 import { UsageError } from './usage-error.js';
 
@@ -15,6 +15,30 @@ export interface ChosenLayers {
   /** Chosen by the patterns, but not analysable. */
   readonly skipped: readonly SkippedLayer[];
   readonly warnings: readonly string[];
+}
+
+/** Larger factors are not formed: a float64 matrix of 32,768 rows takes 8 GiB. */
+const LARGEST_FACTOR = 2 ** 15;
+
+/** Why the layer's factors cannot be formed; undefined where they can. */
+function tooLarge(layer: Layer): string | undefined {
+  const input = isEmbedding(layer) ? 0 : layer.inDim;
+  const size = Math.max(input, layer.outDim);
+  if (size <= LARGEST_FACTOR) return undefined;
+  const factor = input > layer.outDim ? 'E[x x^T]' : 'E[M]';
+  return `its ${factor} would be ${size} x ${size}, which takes ${Math.round((8 * size ** 2) / 2 ** 30)} GiB`;
+}
+
+/** One warning for each weight that is used as an embedding and as a linear layer. */
+function tiedWeights(chosen: readonly Layer[]): readonly string[] {
+  return chosen.flatMap(({ name, weight, tiedTo }, index) => {
+    const before = chosen.slice(0, index).some((other) => other.name === tiedTo);
+    return tiedTo === undefined || before
+      ? []
+      : [
+          `layers '${name}' and '${tiedTo}' share the weight '${weight}'; each is analysed as if it had a weight of its own, so what the two roles have in common (cross terms) is left out`,
+        ];
+  });
 }
 
 /** An op without a rule stands between chosen layers and the output. */
@@ -64,7 +88,7 @@ export function chooseLayers(
   if (selected.length === 0)
     throw new UsageError(`--layers and --exclude leave no layer of ${model}; it has ${names(all)}`);
   const isSelected = ({ name }: { readonly name: string }) => selected.includes(name);
-  const chosen = layers.filter(isSelected);
+  const chosen = layers.filter((layer) => isSelected(layer) && tooLarge(layer) === undefined);
   for (const { op, node, blocks } of unsupported) {
     const blocked = blocks.filter((name) => selected.includes(name));
     if (blocked.length === 0 || (choice.skipUnsupported && chosen.length > 0)) continue;
@@ -75,7 +99,11 @@ export function chooseLayers(
       chosen,
     );
   }
-  const refused = skipped.filter(isSelected);
+  const large = layers.filter(isSelected).flatMap((layer): SkippedLayer[] => {
+    const reason = tooLarge(layer);
+    return reason === undefined ? [] : [{ name: layer.name, op: layer.op, reason }];
+  });
+  const refused = [...skipped.filter(isSelected), ...large];
   if (chosen.length === 0) {
     const reasons = refused.map(({ name, op, reason }) => `${op} '${name}': ${reason}`);
     throw new BadInputError(
@@ -89,6 +117,9 @@ export function chooseLayers(
   return {
     layers: chosen,
     skipped: refused,
-    warnings: idle.map((exclude) => `--exclude '${exclude}' matches no layer`),
+    warnings: [
+      ...idle.map((exclude) => `--exclude '${exclude}' matches no layer`),
+      ...tiedWeights(chosen),
+    ],
   };
 }

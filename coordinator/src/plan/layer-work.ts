@@ -1,4 +1,5 @@
 // A layer on its way from sums to files: what is known of it so far, and where its bundles are.
+import { isEmbedding } from '../layers/index.js';
 import { type DensityMass, quadratureMasses } from '../merge/density-rows.js';
 import { rootOfQuotient } from '../merge/estimate.js';
 import type { LayerFiles } from '../merge/factor-files.js';
@@ -77,6 +78,7 @@ export function takeTopEigenpairs(work: LayerWork, pairs: TopEigenpairs): void {
 /** What a structure task needs; undefined before both factors of every group are decomposed. */
 export function structureJob(work: LayerWork, exact = work.exact): StructureJob | undefined {
   const { spectra, factors, eigenpairs } = work;
+  if (isEmbedding(spectra.layer)) return undefined;
   const { factorSpectra } = spectra;
   if (factors === undefined || factorSpectra === undefined) return undefined;
   const bundleOf = (operator: string, group: number) =>

@@ -30,11 +30,14 @@ test('a file of labels holds one array, or one called y', () => {
   );
 });
 
+/** Logits of one row a sample. */
+const rows = (outputs: number) => ({ outputs, tokens: undefined });
+
 test('labels fit the loss, the outputs and the samples', () => {
-  assert.equal(checkLabels(array('', [5]), 'cross-entropy', 10, 5).name, 'y');
-  assert.equal(checkLabels(array('y', [5, 1]), 'cross-entropy', 10, 5).name, 'y');
-  assert.equal(checkLabels(array('y', [5, 3], ElementType.FLOAT32), 'mse', 3, 5).name, 'y');
-  assert.equal(checkLabels(array('y', [5], ElementType.BOOL), 'bce', 1, 5).name, 'y');
+  assert.equal(checkLabels(array('', [5]), 'cross-entropy', rows(10), 5).name, 'y');
+  assert.equal(checkLabels(array('y', [5, 1]), 'cross-entropy', rows(10), 5).name, 'y');
+  assert.equal(checkLabels(array('y', [5, 3], ElementType.FLOAT32), 'mse', rows(3), 5).name, 'y');
+  assert.equal(checkLabels(array('y', [5], ElementType.BOOL), 'bce', rows(1), 5).name, 'y');
   const message = (...given: Parameters<typeof checkLabels>) => {
     try {
       checkLabels(...given);
@@ -45,16 +48,22 @@ test('labels fit the loss, the outputs and the samples', () => {
     return assert.fail('nothing was refused');
   };
   assert.equal(
-    message(array('y', [5, 10]), 'cross-entropy', 10, 5),
+    message(array('y', [5, 10]), 'cross-entropy', rows(10), 5),
     "labels 'y' of d.npz have shape [5, 10]; --loss cross-entropy wants one class index a sample (take the argmax of one-hot rows; bce and mse want one value an output)",
   );
   assert.equal(
-    message(array('y', [5]), 'mse', 3, 5),
+    message(array('y', [5]), 'mse', rows(3), 5),
     "labels 'y' of d.npz have shape [5]; --loss mse wants 3 values a sample",
   );
   assert.equal(
-    message(array('y', [4]), 'cross-entropy', 10, 5),
+    message(array('y', [4]), 'cross-entropy', rows(10), 5),
     "there are 5 samples, but 4 labels 'y' of d.npz",
   );
-  assert.match(message(array('y', [5], ElementType.BOOL), 'mse', 1, 5), /hold bool/);
+  assert.match(message(array('y', [5], ElementType.BOOL), 'mse', rows(1), 5), /hold bool/);
+  const tokens = { outputs: 10, tokens: 7 };
+  assert.equal(checkLabels(array('y', [5, 7]), 'cross-entropy', tokens, 5).name, 'y');
+  assert.equal(
+    message(array('y', [5, 6]), 'cross-entropy', tokens, 5),
+    "labels 'y' of d.npz have shape [5, 6]; --loss cross-entropy wants 7 class indices a sample, one a token",
+  );
 });

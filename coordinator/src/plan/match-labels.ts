@@ -1,6 +1,6 @@
 // Finds the labels among the data's arrays and checks that they fit the loss.
 import { BadInputError, create, type DataArray, DataArraySchema } from '@kronlens/proto';
-import type { LossName } from '../programs/index.js';
+import type { Logits, LossName } from '../programs/index.js';
 import { formatDimensions, sampleCount, sampleShape, typeName } from './match-inputs.js';
 
 /** The arrays of a data file that feed inputs, and its labels. */
@@ -32,8 +32,11 @@ export function labelsOfFile(arrays: readonly DataArray[], file: string): DataAr
   );
 }
 
+type Outputs = Pick<Logits, 'outputs' | 'tokens'>;
+
 /** The shape of one sample's label that the loss wants, in words and as a check. */
-function fits(loss: LossName, outputs: number, shape: readonly number[]): boolean {
+function fits(loss: LossName, { outputs, tokens }: Outputs, shape: readonly number[]): boolean {
+  if (tokens !== undefined) return shape.length === 1 && shape[0] === tokens;
   const values = shape.reduce((product, size) => product * size, 1);
   return loss === 'cross-entropy' ? values === 1 : values === outputs && shape.length <= 1;
 }
@@ -45,18 +48,21 @@ function fits(loss: LossName, outputs: number, shape: readonly number[]): boolea
 export function checkLabels(
   labels: DataArray,
   loss: LossName,
-  outputs: number,
+  logits: Outputs,
   samples: number,
 ): DataArray {
+  const { outputs, tokens } = logits;
   const who = `labels '${labels.member || labels.name}' of ${labels.path}`;
   const shape = sampleShape(labels);
   if (typeName(labels) === 'bool' && loss !== 'bce')
     throw new BadInputError('bad-labels', `${who} hold bool; --loss ${loss} wants numbers`);
-  if (!fits(loss, outputs, shape)) {
+  if (!fits(loss, logits, shape)) {
     const wanted =
-      loss === 'cross-entropy'
-        ? 'one class index a sample'
-        : `${outputs} ${outputs === 1 ? 'value' : 'values'} a sample`;
+      tokens !== undefined
+        ? `${tokens} class indices a sample, one a token`
+        : loss === 'cross-entropy'
+          ? 'one class index a sample'
+          : `${outputs} ${outputs === 1 ? 'value' : 'values'} a sample`;
     const hint =
       loss === 'cross-entropy' && shape.length === 1 && shape[0] === outputs
         ? ' (take the argmax of one-hot rows; bce and mse want one value an output)'

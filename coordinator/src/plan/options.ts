@@ -2,7 +2,8 @@
 import type { LossName } from '../programs/loss.js';
 
 export const LOSSES = ['cross-entropy', 'bce', 'mse'] as const satisfies readonly LossName[];
-export const OUTPUT_HESSIANS = ['exact', 'mc'] as const;
+export const OUTPUT_HESSIANS = ['exact', 'mc', 'sketch'] as const;
+export const TOKEN_LOSSES = ['mean', 'sum'] as const;
 export const CURVATURES = ['ggn', 'fisher-empirical', 'hessian'] as const;
 export const SPECTRUM_PARTS = ['magnitude', 'algebraic', 'both'] as const;
 export const SHARINGS = ['expand', 'reduce', 'kfoc'] as const;
@@ -28,12 +29,16 @@ export interface AnalysisOptions {
   /** Residuals of eigenpairs of larger exact blocks, relative to the largest eigenvalue. */
   readonly tolerance: number;
   readonly outputHessian: (typeof OUTPUT_HESSIANS)[number];
-  /** Draws per sample; used by `mc` only. */
+  /** Draws per sample (of every token); used by `mc` and `sketch` only. */
   readonly mcSamples: number;
   /** `hessian`: the Gauss-Newton blocks and those of the true Hessian. */
   readonly curvature: (typeof CURVATURES)[number];
   /** Which `top` eigenpairs of the Hessian's blocks: of `both` ends, so many each. */
   readonly which: (typeof SPECTRUM_PARTS)[number];
+  /** How the losses of a sample's tokens are put together, where the model has logits for each. */
+  readonly tokenLoss: (typeof TOKEN_LOSSES)[number];
+  /** Tokens with this label do not count. */
+  readonly ignoreIndex: number;
   readonly sharing: (typeof SHARINGS)[number];
   readonly bias: (typeof BIASES)[number];
   /** Blocks of any parameters, as `name=glob,glob` or `glob,glob`. */

@@ -98,8 +98,8 @@ export async function prepareRun(request: AnalysisRequest, engine: Engine): Prom
     file: execution.modelFile,
     sampleShapes: (inputs) => source.sampleShapes(inputs),
   });
-  const loss = options.loss ?? defaultLoss(model.logits.outputs);
-  checkLoss(loss, model.logits.outputs);
+  const loss = options.loss ?? defaultLoss(model.logits);
+  checkLoss(loss, model.logits);
   const chosen = chooseLayers(execution.model, model.layers, model.opset, options);
   const data = await source.match(model, loss, options);
   const blocks = await blocksOf(model, options);
@@ -112,7 +112,7 @@ export async function prepareRun(request: AnalysisRequest, engine: Engine): Prom
     layers: chosen.layers,
     blocks,
     skipped: chosen.skipped.map(({ name, op, reason }) => ({ name, op, reason })),
-    factorOptions: factorOptions(options, loss, data.hasLabels),
+    factorOptions: factorOptions(options, loss, model.logits, data.hasLabels),
     identity: identityOf(request, model, data),
     warnings: [...model.notes, ...data.notes, ...chosen.warnings, ...engine.warnings],
   };

@@ -88,7 +88,7 @@ export class DataSource {
         'too-few-samples',
         `--samples ${samples} is more than the ${available} samples of ${data}`,
       );
-    const checked = labels && checkLabels(labels, loss, model.logits.outputs, available);
+    const checked = labels && checkLabels(labels, loss, model.logits, available);
     return {
       arrays: checked === undefined ? matched.arrays : [...matched.arrays, checked],
       hasLabels: checked !== undefined,

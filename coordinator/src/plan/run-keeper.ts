@@ -10,9 +10,19 @@ import type { RunClock } from './run-clock.js';
 import { RECORD_FORMAT, type RunRecord, writeRecord } from './run-record.js';
 
 /** What a run finds out, beside its files. */
-export type Findings = Pick<RunRecord, 'loss' | 'accuracy' | 'layers' | 'fullHessian' | 'notes'>;
+export type Findings = Pick<
+  RunRecord,
+  'loss' | 'accuracy' | 'layers' | 'fullHessian' | 'notes' | 'countedTokens'
+>;
 
 const NOTHING: Findings = { loss: null, accuracy: null, layers: [], notes: [] };
+
+const SEED_USES = {
+  exact: 'not used',
+  empirical: 'not used',
+  mc: 'labels drawn from the predictions, by sample index, token and draw',
+  sketch: "random signs in a sketch of the loss's Hessian, by sample index, token and draw",
+} as const;
 
 /** Writes the record of one run as it goes along. */
 export class RunKeeper {
@@ -69,6 +79,7 @@ export class RunKeeper {
   #record(status: RunRecord['status'], findings: Findings): RunRecord {
     const { options, execution } = this.#request;
     const { model, data, factorOptions, identity, skipped, warnings } = this.#prepared;
+    const { tokens } = factorOptions;
     const { previous } = this.#folder;
     return {
       format: RECORD_FORMAT,
@@ -82,13 +93,11 @@ export class RunKeeper {
         samples: data.samples,
         batch: this.#plan.batch,
         programs: this.#plan.programs.length,
+        ...(tokens === undefined ? {} : { tokensPerSample: tokens.count }),
       },
       seeds: {
         seed: options.seed,
-        use:
-          factorOptions.columns.kind === 'mc'
-            ? 'labels drawn from the predictions, by sample index'
-            : 'not used',
+        use: SEED_USES[factorOptions.columns.kind],
       },
       normalisations: normalisations(factorOptions),
       skipped,

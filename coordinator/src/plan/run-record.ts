@@ -53,6 +53,8 @@ export interface RunRecord extends RunIdentity {
     readonly samples: number;
     readonly batch: number;
     readonly programs: number;
+    /** Logits for every token: tokens of a sample; absent for one row of logits a sample. */
+    readonly tokensPerSample?: number;
   };
   readonly seeds: { readonly seed: number; readonly use: string };
   /** How the numbers are normalised, in words. */
@@ -66,6 +68,8 @@ export interface RunRecord extends RunIdentity {
   readonly versions: Readonly<Record<string, string>>;
   /** Distinct descriptions of what computed the tasks. */
   readonly hardware: readonly Readonly<Record<string, string>>[];
+  /** Tokens whose label is not the ignored one; absent without labels or tokens. */
+  readonly countedTokens?: number;
   /** Means over the data; null without labels, accuracy also for mse. */
   readonly loss: number | null;
   readonly accuracy: number | null;

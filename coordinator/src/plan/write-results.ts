@@ -12,7 +12,7 @@ import {
   type TaskResult,
   writeFileAtomic,
 } from '@kronlens/proto';
-import type { Layer } from '../layers/index.js';
+import { isEmbedding, type Layer } from '../layers/index.js';
 import { densityRows, exactMasses } from '../merge/density-rows.js';
 import {
   type LayerFiles,
@@ -94,6 +94,7 @@ export class ResultWriter {
   #lossHessian: Float64Array | undefined;
   /** Of all layers together, where it was asked for. */
   #full: FullHessian | undefined;
+  #tokens: number | undefined;
 
   constructor(engine: Engine, run: PreparedRun, options: AnalysisOptions, folder: string) {
     this.#engine = engine;
@@ -131,13 +132,15 @@ export class ResultWriter {
     for (const { layers: names, outputs, bundle } of merged) {
       const sums = decodeBundle(await this.#engine.store.get(bundle));
       this.#loss ??= meanOf(totalOf(sums, outputs, 'loss'), data.samples);
-      this.#accuracy ??= meanOf(totalOf(sums, outputs, 'correct'), data.samples);
+      this.#tokens ??= totalOf(sums, outputs, 'tokens');
+      const answers = this.#tokens ?? data.samples;
+      this.#accuracy ??= answers === 0 ? null : meanOf(totalOf(sums, outputs, 'correct'), answers);
       this.#lossHessian ??= meanMatrix(sums, outputs, 'loss_hessian', data.samples);
       for (const layer of layers.filter(({ name }) => names.includes(name))) {
         const stem = stems.get(layer.name) ?? layer.name;
         const files = { folder: this.#folder, layer, stem, options: factorOptions };
         const plain = layerFactors(layer, sums, outputs, data.samples, folds.get(layer.name));
-        const factors = await refine(layer, plain);
+        const factors = isEmbedding(layer) ? plain : await refine(layer, plain);
         if (this.#measures('factors')) await writeFactorFiles(files, factors);
         await this.#layBy(files, factors);
       }
@@ -148,7 +151,7 @@ export class ResultWriter {
     const { layer, options } = files;
     const { model } = this.#run;
     const [eigen, structure] = [this.#measures('eigen'), this.#measures('structure')];
-    const exact = factors.exact !== undefined;
+    const exact = this.#measures('curvature');
     const gram =
       structure && factors.meanMaps.length > 0
         ? await planMeanGram(model, layer, options)
@@ -165,13 +168,19 @@ export class ResultWriter {
         ? []
         : await evaluateMeanGrams(gram, factors.meanMaps, this.#engine.evaluator);
     const bundle = await this.#engine.store.put(encodeLayerFactors(factors, meanGrams));
-    this.#workOf(layer.name).factors = bundle;
+    const work = this.#workOf(layer.name);
+    work.factors = bundle;
+    if (isEmbedding(layer) && (exact || structure || this.#options.ekfac))
+      this.#notes.push(
+        `layer '${layer.name}' is an embedding: its factors are measured, its exact block is not`,
+      );
     for (const [group, { input, output }] of factors.groups.entries()) {
       const add = (operator: EigenJob['operator'], size = 0) => {
         const tensor = factorName(operator, group);
         this.#jobs.push({ layer: layer.name, group, operator, bundle, tensor, size });
       };
-      add('input', input.shape[0]);
+      if (isEmbedding(layer)) work.spectra.addDiagonalInput(group, input.values);
+      else add('input', input.shape[0]);
       add('output', output.shape[0]);
       if (meanGrams.length > 0) add('mean_gram', meanGrams[group]?.shape[0]);
     }
@@ -302,7 +311,7 @@ export class ResultWriter {
     if (this.#options.curvature !== 'hessian') return [];
     const { layers, factorOptions } = this.#run;
     return layers
-      .filter((layer) => !layer.piecewiseLinear)
+      .filter((layer) => !layer.piecewiseLinear && !isEmbedding(layer))
       .map((layer) => {
         const work = this.#workOf(layer.name);
         const { factors } = work;
@@ -514,6 +523,7 @@ export class ResultWriter {
       layers: this.#spectra().map((layer) => layer.summary(this.#outliers)),
       fullHessian: this.#full === undefined ? null : fullSummary(this.#full, this.#outliers),
       notes: this.#notes,
+      ...(this.#tokens === undefined ? {} : { countedTokens: this.#tokens }),
     };
   }
 }

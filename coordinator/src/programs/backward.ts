@@ -2,10 +2,11 @@
 import { type GraphBuilder, pullBack, type ShapedGraph, typeOf } from '../graph/index.js';
 import type { Layer } from '../layers/index.js';
 import { chunkSizes } from './column-chunks.js';
-import type { FactorOptions } from './factor-options.js';
+import { columnCount, type FactorOptions } from './factor-options.js';
 import type { BatchPlaces } from './layer-inputs.js';
-import { columnCount, emitColumns, type LossInputs } from './loss.js';
+import { drawShape, emitColumns, type LossInputs } from './loss.js';
 import type { ProgramInputs } from './program-io.js';
+import { emitTokenLabels, emitTokenSeed, type TokenWeights } from './token-loss.js';
 
 export interface BackwardRequest {
   /** The model at this program's batch size. */
@@ -31,7 +32,12 @@ export interface CotangentSeed {
   /** R [C, B, c] with R^T R = A, 0 for padded samples. */
   readonly seed: string;
   readonly columns: number;
-  readonly lossInputs: LossInputs;
+  readonly lossInputs: SampleLossInputs;
+}
+
+/** Rows are tokens where every token has logits. */
+export interface SampleLossInputs extends LossInputs {
+  readonly tokenWeights: TokenWeights | undefined;
 }
 
 /**
@@ -75,12 +81,12 @@ function emitSeed(
   weight: string | undefined,
 ): CotangentSeed {
   const { batch } = request;
-  const { loss, columns: kind } = request.options;
-  const needsLabels = request.sums || kind.kind === 'empirical';
+  const { columns: kind, tokens, labels } = request.options;
+  // The labels also say which tokens count.
+  const needsLabels = request.sums || kind.kind === 'empirical' || (tokens !== undefined && labels);
   const lossInputs = emitLossInputs(b, inputs, request, needsLabels);
-  const { outputs } = lossInputs;
-  const columns = columnCount(loss, kind, outputs);
-  const plain = emitColumns(b, loss, kind, lossInputs);
+  const columns = columnCount(request.options, lossInputs.outputs);
+  const plain = emitLossColumns(b, request, lossInputs);
   const seed = weight === undefined ? plain : b.emit('Mul', [plain, b.reshape(weight, [batch, 1])]);
   return { seed, columns, lossInputs };
 }
@@ -102,6 +108,19 @@ function pullColumns(
   return { cotangents, columns };
 }
 
+/** Columns [C, B, c] of the loss's Hessian in all logits of a sample; c is T * classes with tokens. */
+export function emitLossColumns(
+  b: GraphBuilder,
+  { batch, options }: Pick<BackwardRequest, 'batch' | 'options'>,
+  lossInputs: SampleLossInputs,
+): string {
+  const { loss, columns: kind, tokens } = options;
+  const { outputs, tokenWeights } = lossInputs;
+  const ofRows = emitColumns(b, loss, kind, lossInputs);
+  if (tokens === undefined || tokenWeights === undefined) return ofRows;
+  return emitTokenSeed(b, ofRows, { kind, batch, tokens: tokens.count, outputs }, tokenWeights);
+}
+
 /** What the loss is of: the logits as rows, labels where they are needed, draws. */
 export function emitLossInputs(
   b: GraphBuilder,
@@ -113,15 +132,34 @@ export function emitLossInputs(
     options,
   }: Pick<BackwardRequest, 'graph' | 'batch' | 'logits' | 'options'>,
   needsLabels: boolean,
-): LossInputs {
-  const { loss, columns: kind } = options;
+): SampleLossInputs {
+  const { tokens } = options;
   const shape = typeOf(graph, logits).shape;
-  const outputs = shape.reduce((product, size) => product * size, 1) / batch;
+  const rows = batch * (tokens?.count ?? 1);
+  const outputs = shape.reduce((product, size) => product * size, 1) / rows;
+  const given = needsLabels ? inputs.labels(options, outputs) : undefined;
+  const perToken = tokens && emitTokenLabels(b, tokens, batch, given);
   return {
-    logits: b.reshape(logits, [batch, outputs]),
-    batch,
+    logits: b.reshape(logits, [rows, outputs]),
+    batch: rows,
     outputs,
-    labels: needsLabels ? inputs.labels(loss, outputs) : undefined,
-    random: kind.kind === 'mc' ? inputs.random(loss, kind.samples, outputs) : undefined,
+    labels: perToken === undefined ? given : perToken.labels,
+    random: emitRandom(b, inputs, options, rows, outputs),
+    tokenWeights: perToken?.weights,
   };
+}
+
+/** The random input as [S, rows, size]; undefined where nothing is drawn. */
+function emitRandom(
+  b: GraphBuilder,
+  inputs: ProgramInputs,
+  options: FactorOptions,
+  rows: number,
+  outputs: number,
+): string | undefined {
+  const { loss, columns: kind } = options;
+  if (kind.kind !== 'mc' && kind.kind !== 'sketch') return undefined;
+  const random = inputs.random(options, kind.samples, outputs);
+  if (options.tokens === undefined) return random;
+  return b.reshape(random, [kind.samples, rows, drawShape(loss, kind, outputs).size]);
 }

@@ -1,6 +1,7 @@
 // What the factors of a run are of, and what that makes of a layer's input.
 import type { Layer } from '../layers/index.js';
-import type { ColumnKind, LossName } from './loss.js';
+import { type ColumnKind, type LossName, rowColumns } from './loss.js';
+import type { TokenLoss } from './token-loss.js';
 
 /** What the factors are of; fixed for a run. */
 export interface FactorOptions {
@@ -20,6 +21,8 @@ export interface FactorOptions {
   readonly labels: boolean;
   /** Whether E[A], the mean Hessian of the loss in the logits, is summed too. */
   readonly lossHessian?: boolean;
+  /** Of a model with logits for every token of a sample; undefined: one row of logits a sample. */
+  readonly tokens?: TokenLoss | undefined;
   /** What is summed of the exact blocks beside the factors; undefined: nothing. */
   readonly exact?: ExactSums | undefined;
   /** Floats of the largest cotangent that is pulled back together; undefined: what a cache holds. */
@@ -30,6 +33,15 @@ export interface FactorOptions {
 export interface ExactSums {
   /** H itself is formed where its dimension is at most this. */
   readonly denseLimit: number;
+}
+
+/** Number of columns C that are pulled back: with `exact`, every token has columns of its own. */
+export function columnCount(
+  { loss, columns, tokens }: Pick<FactorOptions, 'loss' | 'columns' | 'tokens'>,
+  outputs: number,
+): number {
+  const apart = columns.kind === 'exact' || columns.kind === 'empirical';
+  return rowColumns(loss, columns, outputs) * (apart ? (tokens?.count ?? 1) : 1);
 }
 
 /** The dimension of a layer's exact block: its weights, cross-group blocks included. */

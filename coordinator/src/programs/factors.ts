@@ -1,9 +1,10 @@
 // The factor program: one differentiated ONNX program that yields, for all its layers in one pass
 // over the data, the sums behind E[x x^T], E[M] and E[x].
 import { GraphBuilder, type Node } from '../graph/index.js';
-import type { Layer, LayerUse } from '../layers/index.js';
+import { isEmbedding, type Layer, type LayerUse } from '../layers/index.js';
 import { type BackwardRequest, emitCotangentChunks, type LayerCotangents } from './backward.js';
 import type { BuiltProgram } from './built-program.js';
+import { emitRowCounts } from './embedding.js';
 import { emitExactSums } from './exact-sums.js';
 import { factorInputDim, isJoint } from './factor-options.js';
 import { emitGram, emitReduced, emitSum, emitTotal } from './gram.js';
@@ -45,10 +46,12 @@ export function buildFactorProgram(request: FactorProgramRequest): BuiltProgram 
   const { chunks, whole } = emitCotangentChunks(b, inputs, request, weight);
   const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
   layers.forEach((layer, index) => {
-    emitLayerSums({ b, request, nodes, chunks, weight, outputs }, layer, `layer${index}`);
+    const context = { b, request, nodes, chunks, weight, outputs };
+    if (isEmbedding(layer)) emitEmbeddingSums(context, layer, `layer${index}`);
+    else emitLayerSums(context, layer, `layer${index}`);
   });
   if (request.lossHessian) emitLossHessian(b, whole, outputs);
-  if (request.sums) emitLossSums(b, options.loss, whole.lossInputs, weight, outputs);
+  if (request.sums) emitLossSums(b, options, whole.lossInputs, weight, outputs);
   return finishProgram(b, request.name, batch, inputs, outputs);
 }
 
@@ -60,6 +63,21 @@ export interface LayerContext {
   readonly chunks: readonly LayerCotangents[];
   readonly weight: string | undefined;
   readonly outputs: ProgramOutputs;
+}
+
+/** The diagonal of E[x x^T], and E[M] as the other layers' with `expand`, whatever is asked for them. */
+function emitEmbeddingSums(context: LayerContext, layer: Layer, stem: string): void {
+  const { b, request, chunks, outputs, weight } = context;
+  const options = { ...request.options, sharing: 'expand' } as const;
+  const expanded = { ...context, request: { ...request, options } };
+  const facts = { layer: layer.name, group: 0, symmetric: false, scale: 1 };
+  const shape = [layer.inDim];
+  const counts = emitRowCounts(b, request, layer, weight);
+  outputs.add(`${stem}.input_diagonal`, counts, { ...facts, kind: 'input_diagonal', shape });
+  const cotangents = chunks.flatMap((chunk) => layerCotangents(expanded, layer, chunk));
+  const output = emitGram(b, cotangents, 'upper');
+  const square = [layer.outDim, layer.outDim];
+  outputs.addGroups(stem, layer, 'output', output, square, 1 / layer.positions);
 }
 
 function emitLayerSums(context: LayerContext, layer: Layer, stem: string): void {

@@ -7,8 +7,8 @@ import {
   specialise,
   typeOf,
 } from '../graph/index.js';
-import { type BackwardRequest, emitLossInputs } from './backward.js';
-import { emitGradient, type LossInputs } from './loss.js';
+import { type BackwardRequest, emitLossInputs, type SampleLossInputs } from './backward.js';
+import { emitGradient } from './loss.js';
 import { ProgramInputs } from './program-io.js';
 
 export type GradientRequest = Pick<BackwardRequest, 'graph' | 'batch' | 'logits' | 'options'> & {
@@ -26,9 +26,9 @@ export interface GradientGraph {
   readonly inputs: ProgramInputs;
   /** Cotangents [1, ...shape of the value] by the value in `from`; none where it has no influence. */
   readonly cotangents: ReadonlyMap<string, string>;
-  /** d loss / d logits at the true labels, [1, B, c]; padded samples have none. */
+  /** d loss / d logits at the true labels, [1, B, c] (c = T * classes); padded samples have none. */
   readonly lossGradient: string;
-  readonly lossInputs: LossInputs;
+  readonly lossInputs: SampleLossInputs;
   /** [B], 0 for padded samples; undefined where none are. */
   readonly weight: string | undefined;
   /** What is pulled back, [1, B, c]: the loss's gradient, or an input that stands for any cotangent. */
@@ -60,7 +60,17 @@ export async function gradientGraph(
   const inputs = new ProgramInputs(graph, batch);
   const weight = request.padded ? inputs.sampleWeight() : undefined;
   const lossInputs = emitLossInputs(b, inputs, request, true);
-  const gradient = emitGradient(b, options.loss, lossInputs);
+  const ofRows = emitGradient(b, options.loss, lossInputs);
+  const { batch: rows, outputs, tokenWeights } = lossInputs;
+  const ofSample = (rows / batch) * outputs;
+  const gradient =
+    tokenWeights === undefined
+      ? ofRows
+      : b.reshape(b.emit('Mul', [ofRows, b.reshape(tokenWeights.weights, [rows, 1])]), [
+          1,
+          batch,
+          ofSample,
+        ]);
   const lossGradient =
     weight === undefined ? gradient : b.emit('Mul', [gradient, b.reshape(weight, [batch, 1])]);
   const shape = typeOf(graph, logits).shape;
@@ -75,7 +85,7 @@ export async function gradientGraph(
   const extra = [
     ...inputs.extra,
     ...(seed === 'free'
-      ? [{ name: SEED, dtype: 'float32' as const, shape: [1, batch, lossInputs.outputs] }]
+      ? [{ name: SEED, dtype: 'float32' as const, shape: [1, batch, ofSample] }]
       : []),
   ];
   const kept = [...new Set([...cotangents.values(), lossGradient, logits])];

@@ -1,5 +1,6 @@
 // Programs: differentiated ONNX models that workers run over data, by name.
 export type { BuiltProgram, ProgramPair } from './built-program.js';
+export { checkColumns } from './check-columns.js';
 export type { DataRun } from './choose-batch.js';
 export type { KroneckerBasis } from './ekfac.js';
 export { blockDim, type ExactSums, type FactorOptions, factorInputDim } from './factor-options.js';

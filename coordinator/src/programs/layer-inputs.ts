@@ -4,7 +4,7 @@ import type { BatchPlace } from '../graph/index.js';
 import { at, type GraphBuilder, int, type Node, type ShapedGraph, typeOf } from '../graph/index.js';
 import { transposedWindowGeometry } from '../graph/transposed-window.js';
 import { windowGeometry } from '../graph/window.js';
-import type { Layer, LayerUse } from '../layers/index.js';
+import { isVectorwise, type Layer, type LayerUse } from '../layers/index.js';
 import { emitUnfold, emitUnfoldTransposed } from './unfold.js';
 
 /**
@@ -45,7 +45,7 @@ export function emitLayerInput(
   batch: number,
 ): MatrixBatch {
   const shape = typeOf(graph, use.input).shape;
-  if (layer.op === 'Gemm' || layer.op === 'MatMul') {
+  if (isVectorwise(layer)) {
     return linearRows(b, layer, use.input, shape, use.inputAxis, 0, places, batch);
   }
   return emitConvolutionInput(b, graph, nodes, layer, use, use.input, shape);
@@ -99,7 +99,7 @@ export function emitLayerCotangent(
   batch: number,
 ): MatrixBatch {
   const shape = typeOf(graph, use.output).shape;
-  if (layer.op === 'Gemm' || layer.op === 'MatMul') {
+  if (isVectorwise(layer)) {
     return linearRows(
       b,
       layer,
@@ -127,7 +127,7 @@ export function emitLayerCotangent(
  * Moves the samples to the front and the features to the back: [lead * B, P, features].
  * @param lead number of leading axes that are no part of the place's value (the column axis)
  */
-function linearRows(
+export function linearRows(
   b: GraphBuilder,
   layer: Layer,
   value: string,

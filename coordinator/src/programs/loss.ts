@@ -14,9 +14,12 @@ export type ColumnKind =
   | { readonly kind: 'exact' }
   /** `samples` seeded draws y ~ p(y | f) (Gaussian for mse); unbiased for A. */
   | { readonly kind: 'mc'; readonly samples: number }
+  /** `samples` seeded +-1 combinations of the columns of a root of A; unbiased for A. */
+  | { readonly kind: 'sketch'; readonly samples: number }
   /** The outer product of the loss gradient at the true label: the empirical Fisher. */
   | { readonly kind: 'empirical' };
 
+/** What a loss is computed from; the B rows are samples, or the tokens of all samples. */
 export interface LossInputs {
   /** Logits [B, c]. */
   readonly logits: string;
@@ -24,22 +27,24 @@ export interface LossInputs {
   readonly outputs: number;
   /** Labels: int64 [B] for cross-entropy, float32 [B, c] otherwise; undefined when not given. */
   readonly labels: string | undefined;
-  /** Random input [S, B, 1 or c] for Monte-Carlo draws. */
+  /** Random input [S, B, 1 or c] for Monte-Carlo draws and sketches. */
   readonly random: string | undefined;
 }
 
-/** What random numbers the draws of a loss consume, per sample and draw. */
+/** What random numbers the draws of a loss consume, per row and draw. */
 export function drawShape(
   loss: LossName,
+  kind: ColumnKind,
   outputs: number,
 ): { distribution: 'uniform' | 'normal'; size: number } {
+  if (kind.kind === 'sketch') return { distribution: 'uniform', size: outputs };
   if (loss === 'cross-entropy') return { distribution: 'uniform', size: 1 };
   return { distribution: loss === 'bce' ? 'uniform' : 'normal', size: outputs };
 }
 
-/** Number of columns C. */
-export function columnCount(loss: LossName, kind: ColumnKind, outputs: number): number {
-  if (kind.kind === 'mc') return kind.samples;
+/** Number of columns C of one row of logits. */
+export function rowColumns(loss: LossName, kind: ColumnKind, outputs: number): number {
+  if (kind.kind === 'mc' || kind.kind === 'sketch') return kind.samples;
   if (kind.kind === 'empirical') return 1;
   return lossRank(loss, outputs);
 }
@@ -58,6 +63,7 @@ export function emitColumns(
 ): string {
   if (kind.kind === 'empirical') return emitGradient(b, loss, inputs);
   if (kind.kind === 'mc') return emitDraws(b, loss, kind.samples, inputs);
+  if (kind.kind === 'sketch') return emitSketch(b, loss, kind.samples, inputs);
   if (loss === 'cross-entropy') return emitStickBreaking(b, inputs);
   return emitDiagonal(b, loss, inputs);
 }
@@ -138,6 +144,34 @@ function emitBernoulliDeviation(b: GraphBuilder, logits: string): string {
   return b.emit('Sqrt', [b.emit('Mul', [b.emit('Sigmoid', [logits]), negative])]);
 }
 
+/**
+ * R = s^T Q / sqrt(S) for S random vectors s of +-1, Q a root of A (Q^T Q = A), so that E[R^T R] = A.
+ * For cross-entropy Q = diag(sqrt p) (I - 1 p^T) [c, c] (arXiv 2010.04261, section 2): a row is
+ * sqrt(p) s - p <sqrt(p), s>. Nothing of size c x c is formed.
+ */
+function emitSketch(b: GraphBuilder, loss: LossName, samples: number, inputs: LossInputs): string {
+  const { logits, outputs: c, random } = inputs;
+  if (random === undefined) throw new Error('a sketch needs a random input');
+  const heads = b.emit('GreaterOrEqual', [random, b.scalar(0.5, 'float32')]);
+  const [plus, minus] = [1, -1].map((sign) => b.scalar(sign / Math.sqrt(samples), 'float32')) as [
+    string,
+    string,
+  ];
+  const signs = b.emit('Where', [heads, plus, minus]);
+  if (loss === 'mse') return b.emit('Mul', [signs, b.scalar(Math.sqrt(2 / c), 'float32')]);
+  if (loss === 'bce') {
+    const deviation = b.emit('Mul', [
+      emitBernoulliDeviation(b, logits),
+      b.scalar(Math.sqrt(1 / c), 'float32'),
+    ]);
+    return b.emit('Mul', [signs, deviation]);
+  }
+  const p = b.emit('Softmax', [logits], { axis: int(-1) });
+  const signed = b.emit('Mul', [signs, b.emit('Sqrt', [p])]);
+  const total = b.emit('ReduceSum', [signed, b.ints([-1])], { keepdims: int(1) });
+  return b.emit('Sub', [signed, b.emit('Mul', [p, total])]);
+}
+
 /** Draws (p - onehot(y)) with y ~ p, scaled so that the expectation of R^T R is A. */
 function emitDraws(b: GraphBuilder, loss: LossName, samples: number, inputs: LossInputs): string {
   const { logits, outputs: c, random } = inputs;
@@ -154,15 +188,8 @@ function emitDraws(b: GraphBuilder, loss: LossName, samples: number, inputs: Los
   }
   const p = b.emit('Softmax', [logits], { axis: int(-1) });
   // The label is the number of cumulative sums, the last one left out, that the uniform reaches.
-  const cumulative = b.emit('MatMul', [
-    p,
-    b.constant(
-      tensor.floatTensor(
-        triangle(c, c - 1, (j, k) => j <= k),
-        [c, c - 1],
-      ),
-    ),
-  ]);
+  const sums = b.emit('CumSum', [p, b.constant(tensor.intTensor([-1], []))]);
+  const cumulative = b.emit('Slice', [sums, b.ints([0]), b.ints([c - 1]), b.ints([-1])]);
   const reached = b.emit('Cast', [b.emit('GreaterOrEqual', [random, cumulative])], { to: int(1) });
   const label = b.emit('ReduceSum', [reached, b.ints([2])], { keepdims: int(1) });
   const classes = b.constant(

@@ -1,6 +1,6 @@
 // E[X] E[X]^T of layers with several positions: what the mean alignment of convolutions is measured against.
 import { encodeModel, GraphBuilder, type Node, type ShapedGraph, typeOf } from '../graph/index.js';
-import type { Layer, LayerUse } from '../layers/index.js';
+import { isEmbedding, type Layer, type LayerUse } from '../layers/index.js';
 import { type FactorOptions, factorInputDim, isJoint } from './factor-options.js';
 import { emitGram, emitTotal } from './gram.js';
 import {
@@ -18,7 +18,7 @@ export function isConvolution(layer: Layer): boolean {
 
 /** Whether the mean input of the layer is a matrix [n, P] rather than a vector. */
 export function wantsMeanMap(layer: Layer, options: Pick<FactorOptions, 'sharing'>): boolean {
-  return layer.positions > 1 && options.sharing === 'expand';
+  return layer.positions > 1 && options.sharing === 'expand' && !isEmbedding(layer);
 }
 
 /**

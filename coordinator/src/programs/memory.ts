@@ -1,6 +1,6 @@
 // How much memory a factor program takes, and how layers are put into programs that fit.
 import { elementCount, type ShapedGraph } from '../graph/index.js';
-import type { Layer } from '../layers/index.js';
+import { isEmbedding, type Layer } from '../layers/index.js';
 import { blockDim, type FactorOptions, factorInputDim } from './factor-options.js';
 
 const FLOAT_BYTES = 4;
@@ -33,7 +33,9 @@ export function bytesPerSample(
   const unfolded = Math.max(
     0,
     ...layers.flatMap((layer) =>
-      layer.uses.map((use) => layer.groups * layer.inDim * use.positions),
+      layer.uses.map(
+        (use) => (isEmbedding(layer) ? 1 : layer.groups * layer.inDim) * use.positions,
+      ),
     ),
   );
   const exact = Math.max(0, ...layers.map((layer) => jacobianFloats(layer, columns, options)));
@@ -42,7 +44,7 @@ export function bytesPerSample(
 
 /** Floats of one sample's Jacobian columns, where the exact sums need them. */
 function jacobianFloats(layer: Layer, columns: number, options: FactorOptions): number {
-  if (options.exact === undefined) return 0;
+  if (options.exact === undefined || isEmbedding(layer)) return 0;
   const dim = blockDim(layer, options);
   return layer.positions > 1 || dim <= options.exact.denseLimit ? columns * dim : 0;
 }
@@ -64,6 +66,8 @@ export function productBytesPerSample(
 
 /** Bytes for a layer's sums while batches are added up. */
 export function sumBytes(layer: Layer, options: FactorOptions): number {
+  if (isEmbedding(layer))
+    return (layer.inDim + layer.outDim ** 2) * (FLOAT_BYTES + (DOUBLE_BYTES / 2) * OPEN_SUMS);
   const dim = blockDim(layer, options);
   const dense = options.exact !== undefined && dim <= options.exact.denseLimit ? dim ** 2 : 0;
   const values = layer.groups * (layer.inDim ** 2 + layer.outDim ** 2) + dense;

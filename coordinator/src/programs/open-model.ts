@@ -14,7 +14,7 @@ import {
   type ShapedGraph,
   specialise,
 } from '../graph/index.js';
-import { type Discovery, discoverLayers, type Layer } from '../layers/index.js';
+import { type Discovery, discoverLayers, isVectorwise, type Layer } from '../layers/index.js';
 import { agreesWithOriginal } from './check-rebatch.js';
 import type { BatchPlaces } from './layer-inputs.js';
 import { findLogits, type Logits } from './logits.js';
@@ -197,7 +197,7 @@ async function findPlaces(
   evaluator: Evaluator,
 ): Promise<BatchPlaces> {
   const values = layers
-    .filter((layer) => layer.positions > layer.uses.length && isLinear(layer))
+    .filter((layer) => layer.positions > layer.uses.length && isVectorwise(layer))
     .flatMap((layer) => layer.uses.flatMap((use) => [use.input, use.output]));
   const candidates = new Map<string, readonly BatchPlace[]>(
     [...values, logits.value].map((value) => [value, candidatePlaces(value, probe, batch, other)]),
@@ -212,15 +212,11 @@ async function findPlaces(
   return places;
 }
 
-function isLinear(layer: Layer): boolean {
-  return layer.op === 'Gemm' || layer.op === 'MatMul';
-}
-
 /** Layers whose samples cannot be told apart are not analysed. */
 function withoutUnplaced(found: Discovery, places: BatchPlaces, batch: number): Discovery {
   const unplaced = (layer: Layer) =>
     batch > 1 &&
-    isLinear(layer) &&
+    isVectorwise(layer) &&
     layer.uses.some(
       (use) => use.positions > 1 && !(places.has(use.input) && places.has(use.output)),
     );

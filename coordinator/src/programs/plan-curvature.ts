@@ -3,8 +3,7 @@ import type { Layer } from '../layers/index.js';
 import type { BuiltProgram } from './built-program.js';
 import { chooseBatch, type DataRun } from './choose-batch.js';
 import { buildCurvaturePrograms } from './curvature.js';
-import { blockDim, type FactorOptions } from './factor-options.js';
-import { columnCount } from './loss.js';
+import { blockDim, columnCount, type FactorOptions } from './factor-options.js';
 import { bytesPerSample, productBytesPerSample } from './memory.js';
 import type { OpenedModel } from './open-model.js';
 
@@ -51,7 +50,7 @@ export async function planCurvature(
 ): Promise<CurvaturePlan> {
   const dim = blockDim(layer, options);
   const vectors = Math.min(vectorsAtATime(top), dim);
-  const columns = columnCount(options.loss, options.columns, model.logits.outputs);
+  const columns = columnCount(options, model.logits.outputs);
   const captureOptions = { ...options, exact: undefined };
   const batch = await chooseBatch(
     model,

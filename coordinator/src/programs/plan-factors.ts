@@ -3,9 +3,8 @@ import { BadInputError } from '@kronlens/proto';
 import type { Layer } from '../layers/index.js';
 import type { ProgramPair } from './built-program.js';
 import { chooseBatch, type DataRun } from './choose-batch.js';
-import type { FactorOptions } from './factor-options.js';
+import { columnCount, type FactorOptions } from './factor-options.js';
 import { buildFactorProgram } from './factors.js';
-import { columnCount } from './loss.js';
 import { buildMeanGram, type MeanGram } from './mean-gram.js';
 import { bytesPerSample, groupLayers } from './memory.js';
 import type { OpenedModel } from './open-model.js';
@@ -29,7 +28,7 @@ export async function planFactors(
   options: FactorOptions,
   run: DataRun,
 ): Promise<FactorPlan> {
-  const columns = columnCount(options.loss, options.columns, model.logits.outputs);
+  const columns = columnCount(options, model.logits.outputs);
   if (options.columns.kind === 'empirical' && !options.labels)
     throw new BadInputError(
       'labels-missing',

@@ -3,10 +3,9 @@ import type { Layer } from '../layers/index.js';
 import type { BuiltProgram, ProgramPair } from './built-program.js';
 import { chooseBatch, type DataRun } from './choose-batch.js';
 import { buildEkfacProgram, type KroneckerBasis } from './ekfac.js';
-import { blockDim, type FactorOptions } from './factor-options.js';
+import { blockDim, columnCount, type FactorOptions } from './factor-options.js';
 import { buildKfocProgram, type KfocSide } from './kfoc.js';
 import type { LayerProgramRequest } from './layer-program.js';
-import { columnCount } from './loss.js';
 import { bytesPerSample } from './memory.js';
 import type { OpenedModel } from './open-model.js';
 import { buildStackedOutput } from './stacked-output.js';
@@ -28,7 +27,7 @@ export async function planStackedOutput(
   run: DataRun,
 ): Promise<LayerPass> {
   const plain = { ...options, exact: undefined };
-  const columns = columnCount(options.loss, options.columns, model.logits.outputs);
+  const columns = columnCount(options, model.logits.outputs);
   const stacked = 4 * columns * stackedDim(layers);
   const batch = await chooseBatch(
     model,
@@ -65,7 +64,7 @@ async function planLayerPass(
   run: DataRun,
   build: (request: LayerProgramRequest) => BuiltProgram,
 ): Promise<LayerPass> {
-  const columns = columnCount(options.loss, options.columns, model.logits.outputs);
+  const columns = columnCount(options, model.logits.outputs);
   // As much as forming the whole block's Jacobian takes.
   const exact = { ...options, exact: { denseLimit: blockDim(layer, options) } };
   const batch = await chooseBatch(model, run, async (probe) =>

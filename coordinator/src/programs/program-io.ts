@@ -20,12 +20,15 @@ import {
 } from '../graph/index.js';
 import type { Layer } from '../layers/index.js';
 import type { BuiltProgram } from './built-program.js';
-import { drawShape, type LossName } from './loss.js';
+import type { FactorOptions } from './factor-options.js';
+import { drawShape } from './loss.js';
 
 const LABELS = 'kl_labels';
 const RANDOM = 'kl_random';
 const WEIGHTS = 'kl_sample_weight';
 const PROBE = 'kl_probe';
+
+type LossOptions = Pick<FactorOptions, 'loss' | 'columns' | 'tokens'>;
 
 /** The inputs of a program: the model's own, and what the loss needs. */
 export class ProgramInputs {
@@ -47,19 +50,23 @@ export class ProgramInputs {
     });
   }
 
-  labels(loss: LossName, outputs: number): string {
-    const shape = loss === 'cross-entropy' ? [this.#batch] : [this.#batch, outputs];
+  /** int64 [B], [B, T] with logits for every token, or float32 [B, outputs]. */
+  labels({ loss, tokens }: LossOptions, outputs: number): string {
+    const perSample = tokens !== undefined ? [tokens.count] : [];
+    const shape = [this.#batch, ...(loss === 'cross-entropy' ? perSample : [outputs])];
     const dtype = loss === 'cross-entropy' ? 'int64' : 'float32';
     const entry = this.#entry(LABELS, InputRole.LABEL, elementType(dtype), shape, 'y');
     if (loss === 'cross-entropy') entry.classes = BigInt(outputs);
+    if (tokens !== undefined) entry.ignoredLabel = BigInt(tokens.ignoreIndex);
     this.manifest.push(entry);
     this.extra.push({ name: LABELS, dtype, shape });
     return LABELS;
   }
 
-  random(loss: LossName, samples: number, outputs: number): string {
-    const { distribution, size } = drawShape(loss, outputs);
-    const shape = [samples, this.#batch, size];
+  /** [S, B, size]; with logits for every token, [S, B, T * size]. */
+  random({ loss, columns, tokens }: LossOptions, samples: number, outputs: number): string {
+    const { distribution, size } = drawShape(loss, columns, outputs);
+    const shape = [samples, this.#batch, size * (tokens?.count ?? 1)];
     const role = distribution === 'uniform' ? InputRole.UNIFORM : InputRole.NORMAL;
     this.manifest.push(this.#entry(RANDOM, role, ElementType.FLOAT32, shape, ''));
     this.extra.push({ name: RANDOM, dtype: 'float32', shape });

@@ -1,8 +1,8 @@
 // The programs that multiply vectors by blocks of the true Hessian or of the Gauss-Newton matrix, of any parameters.
 import { type Evaluator, GraphBuilder, ints, pullBack, typeOf } from '../graph/index.js';
+import { emitLossColumns } from './backward.js';
 import type { BuiltProgram } from './built-program.js';
 import { type GradientGraph, type GradientRequest, gradientGraph } from './gradient-graph.js';
-import { emitColumns } from './loss.js';
 import {
   blockSize,
   blockValues,
@@ -101,8 +101,8 @@ function emitLogitSeeds(
     }).get(logits);
     return pulled === undefined ? new Map() : new Map([[logits, pulled]]);
   }
-  const columns = emitColumns(b, options.loss, options.columns, lossInputs);
-  const { outputs } = lossInputs;
+  const columns = emitLossColumns(b, request, lossInputs);
+  const outputs = (lossInputs.batch / batch) * lossInputs.outputs;
   // R [B, C, c], J V [B, c, K] -> R^T (R J V) [B, c, K] -> [K, B, c]
   const rows = b.emit('Transpose', [columns], { perm: ints([1, 0, 2]) });
   const image = b.emit('Transpose', [b.reshape(moved, [vectors, batch, outputs])], {

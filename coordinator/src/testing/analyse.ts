@@ -21,6 +21,8 @@ export const DEFAULTS: AnalysisOptions = {
   which: 'magnitude',
   blocks: [],
   cross: false,
+  tokenLoss: 'mean',
+  ignoreIndex: -100,
   sharing: 'expand',
   bias: 'separate',
   ekfac: false,

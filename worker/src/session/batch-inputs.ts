@@ -21,18 +21,21 @@ function checkLabels(
   labels: Values,
   first: number,
   count: number,
-  classes: number,
+  { classes: limit, ignoredLabel }: Pick<ProgramInput, 'classes' | 'ignoredLabel'>,
   array: LaidOutArray,
 ): void {
+  const classes = Number(limit);
+  const ignored = ignoredLabel === undefined ? undefined : Number(ignoredLabel);
   const perSample = labels.length / count;
   for (let i = 0; i < labels.length; i++) {
-    const label = labels[i] ?? 0;
-    if (label >= 0 && label < classes) continue;
+    // int64 labels come as bigints.
+    const label = Number(labels[i] ?? 0);
+    if ((label >= 0 && label < classes) || label === ignored) continue;
     const sample = first + Math.floor(i / perSample);
     const { path } = array.layout.source;
     throw new BadInputError(
       'bad-label',
-      `${path}: the label of sample ${sample} in '${array.name}' is ${label}, but the model has ${classes} classes, 0 to ${classes - 1}`,
+      `${path}: the label of sample ${sample} in '${array.name}' is ${label}, but the model has ${classes} classes, 0 to ${classes - 1}${ignored === undefined ? '' : ` (ignored: ${ignored})`}`,
       { path, array: array.name, sample: String(sample), label: String(label) },
     );
   }
@@ -40,12 +43,11 @@ function checkLabels(
 
 function fillRows(input: ProgramInput, batch: number, array: LaidOutArray): Fill {
   const reader = new RowReader(array.layout, input.type, array.scale);
-  const classes = Number(input.classes);
   const length = reader.rowLength;
   return async (into, first, count) => {
     await reader.read(first, count, into);
-    if (input.role === InputRole.LABEL && classes > 0) {
-      checkLabels(into.subarray(0, count * length), first, count, classes, array);
+    if (input.role === InputRole.LABEL && input.classes > 0n) {
+      checkLabels(into.subarray(0, count * length), first, count, input, array);
     }
     // Padding repeats the last sample: any other filling might produce NaN, which weight 0 keeps.
     for (let place = count; place < batch; place++) {

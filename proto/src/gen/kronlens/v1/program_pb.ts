@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file kronlens/v1/program.proto.
  */
 export const file_kronlens_v1_program: GenFile = /*@__PURE__*/
-  fileDesc("Chlrcm9ubGVucy92MS9wcm9ncmFtLnByb3RvEgtrcm9ubGVucy52MSKsAQoMUHJvZ3JhbUlucHV0EgwKBG5hbWUYASABKAkSJAoEcm9sZRgCIAEoDjIWLmtyb25sZW5zLnYxLklucHV0Um9sZRImCgR0eXBlGAMgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUSDQoFc2hhcGUYBCADKAQSDQoFYXJyYXkYBSABKAkSDwoHY2xhc3NlcxgGIAEoBBIRCglwYXJhbWV0ZXIYByABKAkiuAEKDVByb2dyYW1PdXRwdXQSDAoEbmFtZRgBIAEoCRIpCglyZWR1Y3Rpb24YAiABKA4yFi5rcm9ubGVucy52MS5SZWR1Y3Rpb24SDQoFc2hhcGUYAyADKAQSEQoJc3ltbWV0cmljGAQgASgIEg0KBWxheWVyGAUgASgJEgwKBGtpbmQYBiABKAkSDQoFZ3JvdXAYByABKA0SDQoFc2NhbGUYCCABKAESEQoJcGFyYW1ldGVyGAkgASgJIo0BCgdQcm9ncmFtEgwKBG5hbWUYASABKAkSDQoFbW9kZWwYAiABKAkSDQoFYmF0Y2gYAyABKA0SKQoGaW5wdXRzGAQgAygLMhkua3JvbmxlbnMudjEuUHJvZ3JhbUlucHV0EisKB291dHB1dHMYBSADKAsyGi5rcm9ubGVucy52MS5Qcm9ncmFtT3V0cHV0Kr4BCglJbnB1dFJvbGUSGgoWSU5QVVRfUk9MRV9VTlNQRUNJRklFRBAAEggKBERBVEEQARIJCgVMQUJFTBACEgsKB1VOSUZPUk0QAxIKCgZOT1JNQUwQBBIRCg1TQU1QTEVfV0VJR0hUEAUSCQoFUFJPQkUQBhIMCghDQVBUVVJFRBAHEg0KCVBBUkFNRVRFUhAIEgkKBU5PSVNFEAkSEAoMT1VUUFVUX0JBU0lTEAoSDwoLSU5QVVRfQkFTSVMQCyo/CglSZWR1Y3Rpb24SGQoVUkVEVUNUSU9OX1VOU1BFQ0lGSUVEEAASBwoDU1VNEAESDgoKUEVSX1NBTVBMRRACYgZwcm90bzM", [file_kronlens_v1_tensor]);
+  fileDesc("Chlrcm9ubGVucy92MS9wcm9ncmFtLnByb3RvEgtrcm9ubGVucy52MSLaAQoMUHJvZ3JhbUlucHV0EgwKBG5hbWUYASABKAkSJAoEcm9sZRgCIAEoDjIWLmtyb25sZW5zLnYxLklucHV0Um9sZRImCgR0eXBlGAMgASgOMhgua3JvbmxlbnMudjEuRWxlbWVudFR5cGUSDQoFc2hhcGUYBCADKAQSDQoFYXJyYXkYBSABKAkSDwoHY2xhc3NlcxgGIAEoBBIRCglwYXJhbWV0ZXIYByABKAkSGgoNaWdub3JlZF9sYWJlbBgIIAEoEkgAiAEBQhAKDl9pZ25vcmVkX2xhYmVsIrgBCg1Qcm9ncmFtT3V0cHV0EgwKBG5hbWUYASABKAkSKQoJcmVkdWN0aW9uGAIgASgOMhYua3JvbmxlbnMudjEuUmVkdWN0aW9uEg0KBXNoYXBlGAMgAygEEhEKCXN5bW1ldHJpYxgEIAEoCBINCgVsYXllchgFIAEoCRIMCgRraW5kGAYgASgJEg0KBWdyb3VwGAcgASgNEg0KBXNjYWxlGAggASgBEhEKCXBhcmFtZXRlchgJIAEoCSKNAQoHUHJvZ3JhbRIMCgRuYW1lGAEgASgJEg0KBW1vZGVsGAIgASgJEg0KBWJhdGNoGAMgASgNEikKBmlucHV0cxgEIAMoCzIZLmtyb25sZW5zLnYxLlByb2dyYW1JbnB1dBIrCgdvdXRwdXRzGAUgAygLMhoua3JvbmxlbnMudjEuUHJvZ3JhbU91dHB1dCq+AQoJSW5wdXRSb2xlEhoKFklOUFVUX1JPTEVfVU5TUEVDSUZJRUQQABIICgREQVRBEAESCQoFTEFCRUwQAhILCgdVTklGT1JNEAMSCgoGTk9STUFMEAQSEQoNU0FNUExFX1dFSUdIVBAFEgkKBVBST0JFEAYSDAoIQ0FQVFVSRUQQBxINCglQQVJBTUVURVIQCBIJCgVOT0lTRRAJEhAKDE9VVFBVVF9CQVNJUxAKEg8KC0lOUFVUX0JBU0lTEAsqPwoJUmVkdWN0aW9uEhkKFVJFRFVDVElPTl9VTlNQRUNJRklFRBAAEgcKA1NVTRABEg4KClBFUl9TQU1QTEUQAmIGcHJvdG8z", [file_kronlens_v1_tensor]);
 
 /**
  * @generated from message kronlens.v1.ProgramInput
@@ -62,6 +62,13 @@ export type ProgramInput = Message<"kronlens.v1.ProgramInput"> & {
    * @generated from field: string parameter = 7;
    */
   parameter: string;
+
+  /**
+   * A label outside of [0, classes) that is allowed: its token does not count.
+   *
+   * @generated from field: optional sint64 ignored_label = 8;
+   */
+  ignoredLabel?: bigint | undefined;
 };
 
 /**
@@ -198,7 +205,8 @@ export enum InputRole {
   DATA = 1,
 
   /**
-   * The labels: rows of the data array "y". int64 [B] of class indices, or float32 [B, outputs].
+   * The labels: rows of the data array "y". int64 [B] of class indices ([B, T] with logits for every
+   * token), or float32 [B, outputs].
    *
    * @generated from enum value: LABEL = 2;
    */
