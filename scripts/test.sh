@@ -16,6 +16,7 @@ need() { # package, and a command that succeeds when it is there
 }
 need libopenblas0 sh -c 'ls /usr/lib/*/libopenblas.so.0 /usr/lib*/libopenblas.so.0'
 need nats-server sh -c 'command -v nats-server'
+need docker-compose sh -c 'docker compose version || docker-compose version'
 need chromium sh -c 'command -v chromium'
 need python3-venv python3 -c 'import ensurepip, venv'
 if [ ${#missing[@]} -eq 0 ]; then

@@ -14,6 +14,8 @@ import { isNotThere } from './link-errors.js';
 import { ARTIFACT_STREAM, BUCKETS, TASK_STREAM, taskConsumer, taskSubject } from './names.js';
 import { TASK_CLASSES } from './placement.js';
 
+/** Tasks and chunks of artifacts have at most half of it. */
+const MOST_MESSAGE_BYTES = 2 ** 20;
 const DAY_MS = 24 * 60 * 60_000;
 
 export interface SetUpOptions {
@@ -43,6 +45,7 @@ export async function setUpCluster(link: NatsLink, options: SetUpOptions): Promi
     retention: RetentionPolicy.Workqueue,
     storage: StorageType.File,
     max_age: nanos(keepMs),
+    max_msg_size: MOST_MESSAGE_BYTES,
     // A task that is queued or worked on is not queued again: its subject is taken.
     max_msgs_per_subject: 1,
     discard: DiscardPolicy.New,
@@ -54,6 +57,7 @@ export async function setUpCluster(link: NatsLink, options: SetUpOptions): Promi
     subjects: ['kronlens.artifact.>'],
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
+    max_msg_size: MOST_MESSAGE_BYTES,
     max_age: nanos(keepMs),
     max_msgs_per_subject: 1,
     discard: DiscardPolicy.New,

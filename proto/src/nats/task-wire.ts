@@ -19,6 +19,8 @@ import type { TaskNeeds } from './placement.js';
 
 /** Larger tasks are stored as artifacts. */
 const MOST_INLINE = 512 * 1024;
+/** No task is as large. */
+const MOST_STORED = 64 * 2 ** 20;
 
 /** The message by which a task travels. */
 export async function encodeDispatch(
@@ -58,14 +60,19 @@ export async function dispatchedTask(
   store: ArtifactStore,
 ): Promise<Task> {
   const task =
-    dispatch.taskArtifact === ''
-      ? dispatch.task
-      : decodeTask(await store.get(dispatch.taskArtifact));
+    dispatch.taskArtifact === '' ? dispatch.task : await storedTask(dispatch.taskArtifact, store);
   if (task?.kind.case === undefined)
     throw new MalformedMessageError('dispatched task', new Error('it holds no task'));
   if (taskId(task) !== id)
     throw new MalformedMessageError('dispatched task', new Error(`it is not task ${id}`));
   return task;
+}
+
+async function storedTask(artifact: string, store: ArtifactStore): Promise<Task> {
+  const bytes = await store.get(artifact);
+  if (bytes.length > MOST_STORED)
+    throw new MalformedMessageError('task', new Error(`it has ${bytes.length} bytes`));
+  return decodeTask(bytes);
 }
 
 export const encodeTaskEvent = (event: TaskEvent): Uint8Array => toBinary(TaskEventSchema, event);

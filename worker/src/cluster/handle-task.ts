@@ -61,6 +61,8 @@ export interface TaskWatcher {
   begun(run: string, kind: Task['kind']['case']): void;
   /** @param ms from then until nothing remained but to store the result */
   computed(ms: number): void;
+  /** It is handed back, since others were computed for so long, in ms. */
+  waited(ms: number): void;
   /** The message is settled. */
   ended(outcome: TaskOutcome): void;
 }
@@ -160,7 +162,10 @@ export class TaskHandler {
     // beside a deadly one are not taken for deadly too.
     if (lost.length === 0) await this.#notes.add(message);
     const turn = await turns.take(needs.memoryBytes, MOST_WAIT_MS, signal);
-    if (turn === undefined) throw new HandedBackError();
+    if (turn === undefined) {
+      if (!signal.aborted) watcher.waited(MOST_WAIT_MS);
+      throw new HandedBackError();
+    }
     try {
       if (lost.length > 0) await this.#notes.add(message);
       watcher.begun(dispatch.run, task.kind.case);

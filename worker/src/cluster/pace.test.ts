@@ -12,4 +12,7 @@ test('what is taken ahead follows how long tasks take', () => {
   assert.equal(pace.capacity, 2);
   for (let i = 0; i < 100; i++) pace.took(0.1);
   assert.equal(pace.capacity, 2 + 256);
+  // Long ones after many short ones are noticed before they end.
+  pace.takes(1000);
+  assert.equal(pace.capacity, 2);
 });

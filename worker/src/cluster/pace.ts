@@ -24,6 +24,11 @@ export class Pace {
     this.#meanMs = Number.isFinite(this.#meanMs) ? (1 - WEIGHT) * this.#meanMs + WEIGHT * ms : ms;
   }
 
+  /** Tasks that are being computed take at least so long: what was learnt of others does not hold. */
+  takes(ms: number): void {
+    this.#meanMs = Math.max(this.#meanMs, ms);
+  }
+
   /** Tasks to have in hand, those that are computed included. */
   get capacity(): number {
     const ahead = Math.floor((this.#slots * AHEAD_MS) / Math.max(this.#meanMs, 0.01));

@@ -88,6 +88,7 @@ export class TasksInHand {
         metrics.computed(kind, ms);
         computing(false);
       },
+      waited: (ms: number) => pace.takes(ms),
       ended: (outcome: TaskOutcome) => metrics.ended(kind, outcome),
     };
     try {
