@@ -1,12 +1,13 @@
 // Times the cluster's queue: empty tasks a second through a real nats-server and one worker process.
 //   node scripts/bench-queue.js [--tasks <n>] [--concurrency <n>] [--example]
-// --example runs the LeNet example embedded and on a cluster of that one worker as well.
+// --example also runs the LeNet example embedded, and with a coordinator and that one worker.
 // Besides elapsed time it gives each process's processor time, which a busy machine does not change.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { JetStreamQueue } from '../coordinator/dist/cluster/jetstream-queue.js';
 import { CODE_VERSION } from '../coordinator/dist/version.js';
@@ -16,10 +17,10 @@ import { TestNatsServer } from '../proto/dist/testing/index.js';
 
 const TICKS_PER_SECOND = 100;
 
-/** Processor time of a process so far, in seconds (Linux). */
+/** Processor time of a process and of its children that have ended, so far, in seconds (Linux). */
 function processorTime(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / TICKS_PER_SECOND;
 }
 
 const { values } = parseArgs({
@@ -34,18 +35,21 @@ const tasks = Number(values.tasks);
 const server = await TestNatsServer.start();
 const link = await NatsLink.open({ url: server.url, name: 'bench', role: 'coordinator' });
 await setUpCluster(link, { codeVersion: CODE_VERSION });
-const worker = spawn(
-  process.execPath,
-  [
-    'coordinator/bin/kronlens.js',
-    'worker',
-    '--nats',
-    server.url,
-    '--concurrency',
-    values.concurrency,
-  ],
-  { stdio: ['ignore', 'inherit', 'inherit'] },
-);
+/** Starts the command; what it says is shown. */
+function launch(...args) {
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, 'coordinator/bin/kronlens.js', ...args],
+    {
+      stdio: ['ignore', 'inherit', 'pipe'],
+    },
+  );
+  child.stderr.pipe(process.stderr);
+  return child;
+}
+
+const worker = launch('worker', '--nats', server.url, '--concurrency', values.concurrency);
+let coordinator;
 const queue = new JetStreamQueue({
   link,
   store: new JetStreamStore(link),
@@ -63,21 +67,23 @@ const empty = () =>
   });
 const submit = (count) => Promise.all(Array.from({ length: count }, () => queue.submit(empty())));
 
-/** Runs the command; returns elapsed seconds. */
+const EXAMPLE = ['examples/digits/lenet.onnx', '--data', 'examples/digits/digits.npz'];
+
+/** Runs the example; returns elapsed seconds, and the processor's of all processes. */
 async function analyze(out, ...more) {
-  const args = [
-    'coordinator/bin/kronlens.js',
-    'analyze',
-    'examples/digits/lenet.onnx',
-    '--out',
-    out,
-  ];
-  args.push('--data', 'examples/digits/digits.npz', ...more);
-  const start = performance.now();
-  const child = spawn(process.execPath, args, { stdio: 'ignore' });
+  const pids = [process, worker, coordinator, server].map(({ pid }) => pid);
+  const used = () => pids.reduce((sum, pid) => sum + processorTime(pid), 0);
+  const [begin, before] = [performance.now(), used()];
+  const child = spawn(
+    process.execPath,
+    ['coordinator/bin/kronlens.js', 'analyze', ...EXAMPLE, '--out', out, ...more],
+    { stdio: 'ignore' },
+  );
   const [code] = await once(child, 'exit');
-  if (code !== 0) throw new Error(`kronlens ${args.slice(1).join(' ')} ended with ${code}`);
-  return (performance.now() - start) / 1000;
+  if (code !== 0) throw new Error(`analyze --out ${out} ${more.join(' ')} ended with ${code}`);
+  // The coordinator may still be ending the run's process.
+  await sleep(500);
+  return { seconds: (performance.now() - begin - 500) / 1000, processor: used() - before };
 }
 
 try {
@@ -96,23 +102,31 @@ try {
   );
   console.log(`processor time a task, in microseconds: ${used.join(', ')}`);
   if (values.example) {
-    const ratios = [];
+    coordinator = launch('serve', '--nats', server.url);
+    await once(coordinator.stderr, 'data');
+    const ratios = { elapsed: [], processor: [] };
     for (let pass = 0; pass < 3; pass++) {
       const folder = mkdtempSync(join(tmpdir(), 'kronlens-bench-'));
-      const embedded = await analyze(join(folder, 'embedded'), '--parallel', values.concurrency);
+      const one = await analyze(join(folder, 'embedded'), '--parallel', values.concurrency);
       await link.jsm.streams.purge(`KV_${BUCKETS.results}`);
-      const cluster = await analyze(join(folder, 'cluster'), '--nats', server.url);
+      const how = ['--nats', server.url, '--coordinator', 'cluster'];
+      const other = await analyze(join(folder, 'cluster'), ...how);
       rmSync(folder, { recursive: true });
-      ratios.push(cluster / embedded);
-      console.log(
-        `example: embedded ${embedded.toFixed(1)} s, cluster of one worker ${cluster.toFixed(1)} s, ratio ${(cluster / embedded).toFixed(2)}`,
-      );
+      ratios.elapsed.push(other.seconds / one.seconds);
+      ratios.processor.push(other.processor / one.processor);
+      const words = ({ seconds, processor }) =>
+        `${seconds.toFixed(1)} s (${processor.toFixed(1)} s of processor time)`;
+      console.log(`example: embedded ${words(one)}, coordinator and one worker ${words(other)}`);
     }
-    console.log(`median ratio ${ratios.sort((a, b) => a - b)[1].toFixed(2)}`);
+    for (const [name, values] of Object.entries(ratios))
+      console.log(`median ratio, ${name}: ${values.sort((a, b) => a - b)[1].toFixed(2)}`);
   }
 } finally {
-  worker.kill('SIGTERM');
-  await once(worker, 'exit');
+  for (const child of [coordinator, worker]) {
+    if (child === undefined) continue;
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+  }
   await queue.close();
   await link.close();
   await server.remove();
