@@ -14,6 +14,7 @@ import {
   OUTPUT_HESSIANS,
   SHARINGS,
   SPECTRUM_PARTS,
+  SPLITS,
   TOKEN_LOSSES,
 } from '../plan/options.js';
 import { WORK_FOLDER } from '../plan/output-folder.js';
@@ -108,6 +109,7 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     loss: parsed.loss,
     layers: parsed.layers,
     exclude: parsed.exclude,
+    split: parsed.split,
     measures: parsed.measure,
     top: parsed.top,
     dense: parsed.dense,
@@ -253,6 +255,11 @@ export function analyzeCommand(terminal: Terminal): Command {
       new Option('--exclude <glob,...>', 'not these layers')
         .argParser(commaList)
         .default([], 'none'),
+    )
+    .option(
+      '--split <kind>',
+      "attention's projections as layers of their own: heads, or qkv of fused ones",
+      choice(SPLITS),
     )
     .addOption(
       new Option('--measure <name,...>', MEASURES.join(', '))

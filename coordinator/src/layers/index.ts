@@ -11,3 +11,4 @@ export type {
 export { isEmbedding, isVectorwise } from './layer.js';
 export { type ChainWeight, type LinearChain, linearChain } from './linear-chain.js';
 export { distinctNames, layerName } from './names.js';
+export { type ProjectionSplit, splitProjections } from './split-projections.js';

@@ -41,6 +41,8 @@ export interface Layer {
   readonly piecewiseLinear: boolean;
   /** More than one for a tied weight. */
   readonly uses: readonly LayerUse[];
+  /** The rows of W that the layer is about, outDim of them; undefined: all. */
+  readonly rows?: readonly number[];
   /** The layer of the same weight in its other role, as embedding or as linear layer. */
   readonly tiedTo?: string;
 }

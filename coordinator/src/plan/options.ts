@@ -1,8 +1,10 @@
 // The options of an analysis, checked and with their defaults: what a run is, and how it is executed.
+import type { ProjectionSplit } from '../layers/index.js';
 import type { LossName } from '../programs/loss.js';
 
 export const LOSSES = ['cross-entropy', 'bce', 'mse'] as const satisfies readonly LossName[];
 export const OUTPUT_HESSIANS = ['exact', 'mc', 'sketch'] as const;
+export const SPLITS = ['heads', 'qkv'] as const satisfies readonly ProjectionSplit[];
 export const TOKEN_LOSSES = ['mean', 'sum'] as const;
 export const CURVATURES = ['ggn', 'fisher-empirical', 'hessian'] as const;
 export const SPECTRUM_PARTS = ['magnitude', 'algebraic', 'both'] as const;
@@ -21,6 +23,8 @@ export interface AnalysisOptions {
   /** Glob patterns over layer names; empty: all layers. */
   readonly layers: readonly string[];
   readonly exclude: readonly string[];
+  /** Whether attention's projections are split into layers of their own; undefined: they are not. */
+  readonly split: ProjectionSplit | undefined;
   readonly measures: readonly Measure[];
   /** Eigenvalues of the Kronecker product, and eigenpairs of the exact block, per layer. */
   readonly top: number;

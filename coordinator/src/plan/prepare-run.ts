@@ -18,6 +18,7 @@ import { checkFullHessian } from './full-hessian-stage.js';
 import type { AnalysisOptions, ExecutionOptions } from './options.js';
 import { DataSource, type RunData } from './run-data.js';
 import { type RunIdentity, recordOptions } from './run-record.js';
+import { checkEmbeddings, splitLayers } from './split-layers.js';
 import { UsageError } from './usage-error.js';
 
 export interface AnalysisRequest {
@@ -94,10 +95,11 @@ async function blocksOf(
 export async function prepareRun(request: AnalysisRequest, engine: Engine): Promise<PreparedRun> {
   const { options, execution } = request;
   const source = new DataSource(engine.queue, execution);
-  const model = await openModel(execution.model, engine.evaluator, {
+  const opened = await openModel(execution.model, engine.evaluator, {
     file: execution.modelFile,
     sampleShapes: (inputs) => source.sampleShapes(inputs),
   });
+  const model = await splitLayers(opened, options);
   const loss = options.loss ?? defaultLoss(model.logits);
   checkLoss(loss, model.logits);
   const chosen = chooseLayers(execution.model, model.layers, model.opset, options);
@@ -105,6 +107,7 @@ export async function prepareRun(request: AnalysisRequest, engine: Engine): Prom
   const blocks = await blocksOf(model, options);
   if (options.curvature === 'hessian' && !data.hasLabels)
     requireLabelsFor(chosen.layers, blocks, options.cross);
+  checkEmbeddings(chosen.layers, options);
   if (options.fullHessian) checkFullHessian(chosen.layers, options);
   return {
     model,

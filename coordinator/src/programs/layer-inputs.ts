@@ -100,7 +100,7 @@ export function emitLayerCotangent(
 ): MatrixBatch {
   const shape = typeOf(graph, use.output).shape;
   if (isVectorwise(layer)) {
-    return linearRows(
+    const all = linearRows(
       b,
       layer,
       cotangent,
@@ -111,6 +111,9 @@ export function emitLayerCotangent(
       batch,
       use.output,
     );
+    if (layer.rows === undefined) return all;
+    const kept = b.emit('Gather', [all.value, b.ints(layer.rows)], { axis: int(2) });
+    return { ...all, value: kept, features: layer.outDim };
   }
   const positions = use.positions;
   return {

@@ -11,6 +11,7 @@ export const DEFAULTS: AnalysisOptions = {
   loss: undefined,
   layers: [],
   exclude: [],
+  split: undefined,
   measures: ['factors', 'eigen', 'structure'],
   top: 50,
   dense: 1024,
