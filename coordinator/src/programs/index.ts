@@ -21,6 +21,7 @@ export {
   type ParameterBlock,
   type ParameterMatrix,
 } from './parameter-block.js';
+export { readParameters, withParameters } from './parameter-values.js';
 export { modelParameters } from './parameters.js';
 export {
   type BlockProduct,
@@ -39,5 +40,14 @@ export {
   planStackedOutput,
   stackedDim,
 } from './plan-layer-pass.js';
+export {
+  type PosteriorPlan,
+  parametersOf,
+  planEvaluation,
+  planPosterior,
+  trainableParameters,
+} from './plan-posterior.js';
+export { type SurrogateLoss, surrogateLoss } from './posterior.js';
 export type { SecondOrder } from './second-order.js';
 export { foldSpatialGram, type SpatialFold } from './spatial-gram.js';
+export type { FoundParameters, Parameter } from './trainable-parameters.js';

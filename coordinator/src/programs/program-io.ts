@@ -88,6 +88,15 @@ export class ProgramInputs {
     return name;
   }
 
+  /** A parameter, its noise or its basis: float32, fed by the worker. */
+  ofParameter(name: string, role: InputRole, shape: readonly number[], parameter: string): string {
+    const entry = this.#entry(name, role, ElementType.FLOAT32, shape, '');
+    entry.parameter = parameter;
+    this.manifest.push(entry);
+    this.extra.push({ name, dtype: 'float32', shape });
+    return name;
+  }
+
   /** Vectors that the program multiplies by. */
   probe(shape: readonly number[]): string {
     this.manifest.push(this.#entry(PROBE, InputRole.PROBE, ElementType.FLOAT32, shape, ''));
@@ -131,6 +140,7 @@ interface OutputFacts {
   readonly shape: readonly number[];
   readonly symmetric: boolean;
   readonly scale: number;
+  readonly parameter?: string;
 }
 
 /** The outputs of a program: float32 sums over the batch. */

@@ -1,0 +1,201 @@
+// The trainable parameters of a model: weights as their matrices, biases, normalisation's and others.
+import { BadInputError } from '@kronlens/proto';
+import {
+  dependents,
+  elementCount,
+  intAttribute,
+  type Node,
+  type ShapedGraph,
+  type Tensor,
+  typeOf,
+} from '../graph/index.js';
+import { permuted } from '../graph/ops/constant-tensor.js';
+import type { Layer } from '../layers/index.js';
+
+/**
+ * How an initializer holds a parameter: the parameter reshaped to `apart`, its axes permuted (as ONNX
+ * Transpose), reshaped to the initializer's shape.
+ */
+export interface ParameterPlace {
+  readonly initializer: string;
+  readonly apart: readonly number[];
+  /** Undefined: the elements lie as in the parameter. */
+  readonly perm: readonly number[] | undefined;
+}
+
+export interface Parameter {
+  /** `<layer>.weight`, `<layer>.bias`, else the initializer's name. */
+  readonly name: string;
+  /** What it is for its layer; undefined for all others. */
+  readonly part: 'weight' | 'bias' | undefined;
+  readonly layer: Layer | undefined;
+  /** [groups * m, n] for a weight, [groups * m] for a bias, else the initializer's. */
+  readonly shape: readonly number[];
+  /** Several where the model holds a tied weight in several layouts. */
+  readonly places: readonly ParameterPlace[];
+}
+
+export interface FoundParameters {
+  readonly parameters: readonly Parameter[];
+  /** Float tensors that the output depends on and that are taken as constants of the architecture. */
+  readonly constants: readonly string[];
+}
+
+/** Inputs that hold trainable parameters, by op. */
+const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
+  BatchNormalization: [1, 2],
+  LayerNormalization: [1, 2],
+  InstanceNormalization: [1, 2],
+  PRelu: [1],
+  Gather: [0],
+};
+
+/**
+ * Weights and biases of all layers first, in the graph's order. Another float tensor is a parameter
+ * when an op of normalisation, PRelu or Gather (an embedding) takes it as such, when PyTorch calls it
+ * `.weight` or `.bias`, or when it is named in `also`.
+ * @param logits parameters that these do not depend on are left out
+ * @param also further initializers that training has changed
+ * @throws BadInputError for a tied weight that is laid out in an unknown way
+ */
+export function findParameters(
+  graph: ShapedGraph,
+  layers: readonly Layer[],
+  logits: string,
+  also: ReadonlySet<string> = new Set(),
+): FoundParameters {
+  const origin = (initializer: string) => graph.origins?.get(initializer) ?? initializer;
+  const copies = new Map<string, string[]>();
+  for (const [name, { dtype }] of graph.initializers) {
+    if (dtype !== 'float32') continue;
+    if (!dependents(graph, new Set([name])).has(logits)) continue;
+    copies.set(origin(name), [...(copies.get(origin(name)) ?? []), name]);
+  }
+  const parameters: Parameter[] = [];
+  const claim = (
+    name: string,
+    facts: Pick<Parameter, 'part' | 'layer' | 'shape'>,
+    source: string,
+    known: readonly ParameterPlace[],
+  ) => {
+    const rest = (copies.get(source) ?? []).filter(
+      (copy) => !known.some(({ initializer }) => initializer === copy),
+    );
+    copies.delete(source);
+    const first = known[0];
+    const values = first === undefined ? undefined : parameterValues(graph, first, facts.shape);
+    const found = rest.map((copy) => findPlace(graph, copy, facts.shape, values));
+    parameters.push({ name, ...facts, places: [...known, ...found] });
+  };
+  const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
+  for (const layer of layers) {
+    if (copies.has(layer.weight)) {
+      const shape = [layer.groups * layer.outDim, layer.inDim];
+      const known = weightPlaces(graph, nodes, layer);
+      claim(`${layer.name}.weight`, { part: 'weight', layer, shape }, layer.weight, known);
+    }
+    const bias = layer.bias === undefined ? undefined : origin(layer.bias);
+    const size = layer.groups * layer.outDim;
+    if (bias === undefined || !copies.has(bias)) continue;
+    if (elementCount(typeOf(graph, layer.bias as string).shape) !== size) continue;
+    const known = { initializer: layer.bias as string, apart: [size], perm: undefined };
+    claim(`${layer.name}.bias`, { part: 'bias', layer, shape: [size] }, bias, [known]);
+  }
+  const trainable = trainableInputs(graph);
+  for (const [source, [copy]] of [...copies]) {
+    if (copy === undefined) continue;
+    const named = /\.(weight|bias)$/.test(source);
+    if (!named && !also.has(source) && !trainable.has(copy)) continue;
+    const { shape } = typeOf(graph, copy);
+    const known = { initializer: copy, apart: shape, perm: undefined };
+    claim(source, { part: undefined, layer: undefined, shape }, source, [known]);
+  }
+  return { parameters, constants: [...copies.keys()] };
+}
+
+/** Initializers that ops take as trainable parameters. */
+function trainableInputs(graph: ShapedGraph): ReadonlySet<string> {
+  const inputs = graph.nodes.flatMap((node) =>
+    (TRAINABLE_INPUTS[node.op] ?? []).map((index) => node.inputs[index] ?? ''),
+  );
+  return new Set(inputs);
+}
+
+/** Where the nodes of a layer read its weight. */
+function weightPlaces(
+  graph: ShapedGraph,
+  nodes: ReadonlyMap<string, Node>,
+  layer: Layer,
+): readonly ParameterPlace[] {
+  const places = new Map<string, ParameterPlace>();
+  for (const { node: name } of layer.uses) {
+    const node = nodes.get(name);
+    if (node === undefined) throw new Error(`graph has no node '${name}'`);
+    const place = weightPlace(graph, node, layer);
+    places.set(place.initializer, place);
+  }
+  return [...places.values()];
+}
+
+function weightPlace(graph: ShapedGraph, node: Node, layer: Layer): ParameterPlace {
+  const { groups, outDim: m, inDim: n } = layer;
+  const [a = '', b = ''] = node.inputs;
+  const right = graph.initializers.has(b);
+  if (layer.op === 'Conv') return { initializer: b, apart: [groups * m, n], perm: undefined };
+  if (layer.op === 'ConvTranspose') {
+    // Stored as [groups * channels, m, ...kernel].
+    const kernel = elementCount(typeOf(graph, b).shape.slice(2));
+    return { initializer: b, apart: [groups, m, n / kernel, kernel], perm: [0, 2, 1, 3] };
+  }
+  const flipped = layer.op === 'Gemm' && intAttribute(node, right ? 'transB' : 'transA', 0) === 1;
+  // A right operand multiplies as [in, out], a left one as [out, in].
+  const same = right === flipped;
+  return { initializer: right ? b : a, apart: [m, n], perm: same ? undefined : [1, 0] };
+}
+
+/** How another copy of a parameter is laid out: found by comparing contents. */
+function findPlace(
+  graph: ShapedGraph,
+  initializer: string,
+  shape: readonly number[],
+  values: Tensor | undefined,
+): ParameterPlace {
+  const stored = graph.initializers.get(initializer);
+  const candidates: readonly ParameterPlace[] = [
+    { initializer, apart: shape, perm: undefined },
+    ...(shape.length === 2 ? [{ initializer, apart: shape, perm: [1, 0] }] : []),
+  ];
+  const found = candidates.find((place) => {
+    const read = parameterValues(graph, place, shape);
+    return values !== undefined && Buffer.compare(read.bytes, values.bytes) === 0;
+  });
+  if (found !== undefined) return found;
+  throw new BadInputError(
+    'unknown-layout',
+    `the model holds the tied weight '${graph.origins?.get(initializer) ?? initializer}' in a layout [${stored?.shape}] that is not supported`,
+  );
+}
+
+/** The parameter that a place holds, in the parameter's own shape. */
+export function parameterValues(
+  graph: ShapedGraph,
+  { initializer, apart, perm }: ParameterPlace,
+  shape: readonly number[],
+): Tensor {
+  const stored = graph.initializers.get(initializer);
+  if (stored === undefined) throw new Error(`graph has no initializer '${initializer}'`);
+  if (perm === undefined) return { ...stored, shape };
+  const laidOut = perm.map((axis) => apart[axis] ?? 0);
+  const back = perm.map((_, axis) => perm.indexOf(axis));
+  return { ...permuted({ ...stored, shape: laidOut }, back), shape };
+}
+
+/** The initializer's contents that hold the parameter's values. */
+export function storedValues(
+  values: Tensor,
+  { apart, perm }: ParameterPlace,
+  shape: readonly number[],
+): Tensor {
+  if (perm === undefined) return { ...values, shape };
+  return { ...permuted({ ...values, shape: apart }, perm), shape };
+}
