@@ -30,7 +30,12 @@ import { runEigen } from './tasks/eigen.js';
 import { executeEvaluate } from './tasks/evaluate.js';
 import { runFullHessian } from './tasks/full-hessian.js';
 import type { PoolJobs } from './tasks/pool-jobs.js';
-import { executeProgram } from './tasks/program.js';
+import {
+  executePosterior,
+  executePosteriorDraws,
+  type PosteriorSetting,
+} from './tasks/posterior.js';
+import { executeProgram, type ProgramRequest } from './tasks/program.js';
 import { runStructure } from './tasks/structure.js';
 import type { TaskArtifact } from './tasks/task-artifact.js';
 
@@ -91,6 +96,8 @@ const RECORDED: ReadonlySet<Task['kind']['case']> = new Set([
   'fullHessian',
   'curvature',
   'empty',
+  'posterior',
+  'posteriorDraws',
 ]);
 
 class LocalExecutor implements Executor {
@@ -161,9 +168,7 @@ class LocalExecutor implements Executor {
     switch (kind.case) {
       case 'program': {
         const setting = { store, files: this.#files, pool: this.#pool };
-        const onProgress = (done: number, total: number, what: string) =>
-          this.#report(id, done, total, what);
-        return this.#keep(await executeProgram(kind.value, setting, { signal, onProgress }));
+        return this.#keep(await executeProgram(kind.value, setting, this.#request(id, signal)));
       }
       case 'merge':
         return this.#keep(
@@ -192,13 +197,37 @@ class LocalExecutor implements Executor {
       case 'curvature':
         return this.#keep(await this.#curvature(kind.value, id, signal));
       case 'posterior':
+        return this.#keep(
+          await executePosterior(kind.value, this.#posteriorSetting(), this.#request(id, signal)),
+        );
       case 'posteriorDraws':
-        throw new KronlensError('bad-task', `a task of kind '${kind.case}' cannot be executed yet`);
+        return this.#keep(
+          await executePosteriorDraws(
+            kind.value,
+            this.#posteriorSetting(),
+            this.#request(id, signal),
+          ),
+        );
       case 'empty':
         return {};
       case undefined:
         throw new KronlensError('bad-task', 'a task without a kind cannot be executed');
     }
+  }
+
+  #posteriorSetting(): PosteriorSetting {
+    return {
+      store: this.#options.store,
+      files: this.#files,
+      pool: this.#pool,
+      linalg: this.#linalg,
+    };
+  }
+
+  #request(id: string, signal: AbortSignal | undefined): ProgramRequest {
+    const onProgress = (done: number, total: number, what: string) =>
+      this.#report(id, done, total, what);
+    return { signal, onProgress };
   }
 
   async #curvature(
@@ -213,9 +242,7 @@ class LocalExecutor implements Executor {
       linalg: this.#linalg,
       threads: () => Math.floor(this.#options.parallelism / this.#iterations.size),
     };
-    const onProgress = (done: number, total: number, what: string) =>
-      this.#report(id, done, total, what);
-    const running = executeCurvature(task, setting, { signal, onProgress });
+    const running = executeCurvature(task, setting, this.#request(id, signal));
     this.#iterations.add(running);
     return await running.finally(() => this.#iterations.delete(running));
   }

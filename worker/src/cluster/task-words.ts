@@ -22,6 +22,14 @@ function words(kind: Task['kind']): string {
       return `the structure of layer '${kind.value.layer}'`;
     case 'empty':
       return 'an empty task';
+    case 'posterior': {
+      const { firstEpoch, lastEpoch } = kind.value;
+      return `epochs ${firstEpoch} to ${lastEpoch - 1n} of a posterior`;
+    }
+    case 'posteriorDraws': {
+      const { firstDraw, drawCount } = kind.value;
+      return `draws ${firstDraw} to ${firstDraw + drawCount - 1n} of a posterior`;
+    }
     default:
       return 'a task';
   }

@@ -10,14 +10,14 @@ import { runtimeTensor } from './tensor-types.js';
 /** Fills one input's values for samples [first, first + count); later places of the batch are padding. */
 type Fill = (into: Values, first: number, count: number) => Promise<void> | void;
 
-function arrayOf(input: ProgramInput, arrays: readonly LaidOutArray[]): LaidOutArray {
+export function arrayOf(input: ProgramInput, arrays: readonly LaidOutArray[]): LaidOutArray {
   const array = arrays.find(({ name }) => name === input.array);
   if (array === undefined) throw new KronlensError('bad-task', `array '${input.array}' is missing`);
   return array;
 }
 
 /** @throws BadInputError for the first label that is no class */
-function checkLabels(
+export function checkLabels(
   labels: Values,
   first: number,
   count: number,

@@ -2,6 +2,8 @@
 import { contentId } from '@kronlens/proto';
 import { StreamedOperator } from '../curvature/streamed-operator.js';
 import { serveJobs } from '../pool/serve-jobs.js';
+import { evaluateDraws } from '../posterior/draws.js';
+import { optimise } from '../posterior/optimise.js';
 import { runEvaluation } from '../session/run-evaluation.js';
 import { runProgram } from '../session/run-program.js';
 import { SessionCache } from '../session/session-cache.js';
@@ -45,6 +47,16 @@ serveJobs<PoolJobs>(
     async evaluate(job, context) {
       const answer = await runEvaluation(job, context);
       return { answer, transfer: buffersOf(answer.tensors.map(({ data }) => data)) };
+    },
+    async posterior(job, context) {
+      await sessions.clear();
+      const answer = await optimise(job, context);
+      return { answer, transfer: buffersOf(answer.map(({ bytes }) => bytes)) };
+    },
+    async posteriorDraws(job, context) {
+      await sessions.clear();
+      const answer = await evaluateDraws(job, context);
+      return { answer, transfer: buffersOf(answer.map(({ bytes }) => bytes)) };
     },
     async openOperator(job, context) {
       await releaseOperator();

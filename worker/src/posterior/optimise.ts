@@ -1,0 +1,232 @@
+// Minimises surrogate loss plus penalty over a Gaussian posterior, epoch by epoch, in a pool thread.
+import { decodeBundle } from '@kronlens/proto';
+import type { JobContext } from '../pool/serve-jobs.js';
+import type { TaskArtifact } from '../tasks/task-artifact.js';
+import { DivergedError } from './diverged-error.js';
+import { type EpochRecord, encodeHistory } from './history.js';
+import { ParameterMemory } from './parameter-memory.js';
+import { type GaussianSums, largestRho, penaltyAt } from './penalty.js';
+import type { OptimiserOptions, PosteriorJob } from './posterior-job.js';
+import { BasisTensors, ProgramSession, programParameters } from './program-session.js';
+import { epochOrder } from './sample-order.js';
+import { SampleRows } from './sample-rows.js';
+import { decodeState, encodeState, readInto, type Scalars } from './state.js';
+import {
+  type BatchSides,
+  batchesOf,
+  CapturedRows,
+  dataInputs,
+  openSides,
+  releaseSides,
+  sideFor,
+} from './step-feeds.js';
+import { noiseCounter, STREAMS, seedWords } from './streams.js';
+
+/**
+ * The state and the history after the job's epochs. The same job gives the same bytes on processors of
+ * one kind, and epochs in one job the same as in several.
+ * @throws DivergedError; DataError, BadInputError, RuntimeFailure, CancelledError
+ */
+export async function optimise(
+  job: PosteriorJob,
+  context: JobContext,
+): Promise<readonly TaskArtifact[]> {
+  const memory = new ParameterMemory(programParameters(job.step.full));
+  const scalars = await start(job, memory, context);
+  const optimisation = await Optimisation.open(job, memory, scalars, context);
+  try {
+    const epochs: EpochRecord[] = [];
+    for (let epoch = job.firstEpoch; epoch < job.lastEpoch; epoch++)
+      epochs.push(await optimisation.epoch(epoch));
+    return [
+      { name: 'state', bytes: encodeState(memory, scalars) },
+      { name: 'history', bytes: encodeHistory(epochs, memory.dimension) },
+    ];
+  } finally {
+    await optimisation.release();
+  }
+}
+
+/** Fills the memory with where the job begins. */
+async function start(
+  job: PosteriorJob,
+  memory: ParameterMemory,
+  context: JobContext,
+): Promise<Scalars> {
+  if (job.priorMean !== '')
+    readInto(decodeBundle(await context.artifact(job.priorMean)), '', memory, 'prior');
+  const { start: from } = job;
+  if (from.kind === 'state') return decodeState(await context.artifact(from.id), memory);
+  readInto(decodeBundle(await context.artifact(from.parameters)), '', memory, 'mean');
+  for (const parameter of memory.parameters) {
+    const logStd = from.logStds.get(parameter.facts.name);
+    if (logStd === undefined) throw new Error(`no start for '${parameter.facts.name}'`);
+    parameter.values('logStd').set(logStd);
+  }
+  return { rho: from.rho, rhoSquare: 0, steps: 0 };
+}
+
+function rateAt({ learningRate, decay, decayEpochs }: OptimiserOptions, epoch: number): number {
+  return decayEpochs === 0 ? learningRate : learningRate * decay ** Math.floor(epoch / decayEpochs);
+}
+
+class Optimisation {
+  readonly #job: PosteriorJob;
+  readonly #memory: ParameterMemory;
+  readonly #scalars: Scalars;
+  readonly #context: JobContext;
+  readonly #sides: BatchSides;
+  readonly #captureSides: BatchSides | undefined;
+  readonly #captured: CapturedRows | undefined;
+  readonly #key: readonly [number, number];
+  #samplesDone = 0;
+
+  private constructor(
+    job: PosteriorJob,
+    memory: ParameterMemory,
+    scalars: Scalars,
+    context: JobContext,
+    sides: BatchSides,
+    captureSides: BatchSides | undefined,
+    captured: CapturedRows | undefined,
+  ) {
+    this.#job = job;
+    this.#memory = memory;
+    this.#scalars = scalars;
+    this.#context = context;
+    this.#sides = sides;
+    this.#captureSides = captureSides;
+    this.#captured = captured;
+    this.#key = seedWords(job.seed);
+  }
+
+  static async open(
+    job: PosteriorJob,
+    memory: ParameterMemory,
+    scalars: Scalars,
+    context: JobContext,
+  ): Promise<Optimisation> {
+    const programs = [job.step, ...(job.capture === undefined ? [] : [job.capture])];
+    const all = programs.flatMap(({ full, tail }) => (tail === undefined ? [full] : [full, tail]));
+    const { samples, memoryBytes } = job;
+    const rows = await SampleRows.open(dataInputs(all), job.arrays, samples, memoryBytes);
+    const bases = new BasisTensors(job.bases, context);
+    const open = (program: Parameters<typeof ProgramSession.open>[0]) =>
+      ProgramSession.open(
+        program,
+        memory,
+        bases,
+        (parameter, role) => parameter.input(role),
+        (parameter, kind) =>
+          parameter.tensor(kind === 'noise_gradient' ? 'noiseGradient' : 'gradient'),
+        context,
+      );
+    const sides = await openSides(job.step, rows, open);
+    const captureSides = job.capture && (await openSides(job.capture, rows, open));
+    const captured =
+      captureSides && (await CapturedRows.open(captureSides, samples, memoryBytes, context));
+    return new Optimisation(job, memory, scalars, context, sides, captureSides, captured);
+  }
+
+  async release(): Promise<void> {
+    await releaseSides(this.#sides);
+    await releaseSides(this.#captureSides);
+  }
+
+  async epoch(epoch: number): Promise<EpochRecord> {
+    const { seed, samples, optimiser } = this.#job;
+    const order = epochOrder(seed, epoch, samples);
+    const rate = rateAt(optimiser, epoch);
+    const totals = { loss: 0, errors: 0 };
+    for (const batch of batchesOf(order, this.#sides.full.feeds.batch)) {
+      const step = await this.#step(batch, rate, epoch);
+      totals.loss += step.loss;
+      totals.errors += step.errors;
+      this.#samplesDone += batch.length;
+      this.#context.progress(this.#samplesDone);
+    }
+    const sums = this.#exactSums();
+    const { rho } = this.#scalars;
+    const { kl, value } = penaltyAt(sums, rho, this.#job.penalty);
+    if (!Number.isFinite(kl)) throw this.#diverged('divergence', epoch);
+    return {
+      loss: totals.loss / samples,
+      errors: totals.errors / samples,
+      kl,
+      penalty: value,
+      rho,
+      variance_sum: sums.variance,
+      squared_distance: sums.distance,
+      log_std_sum: sums.logStd,
+    };
+  }
+
+  /** One step on the mean loss of a batch. @returns sums over the batch */
+  async #step(
+    samples: Uint32Array,
+    rate: number,
+    epoch: number,
+  ): Promise<{ readonly loss: number; readonly errors: number }> {
+    const penalty = penaltyAt(this.#addNoise(), this.#scalars.rho, this.#job.penalty);
+    if (!Number.isFinite(penalty.value)) throw this.#diverged('penalty', epoch);
+    const { session, feeds } = sideFor(this.#sides, samples.length);
+    const data = await feeds.of(samples);
+    const captured = await this.#captured?.of(samples, feeds.batch, this.#context);
+    await session.run({ ...data, ...captured }, this.#context);
+    const [loss = NaN] = session.output('loss');
+    const [errors = NaN] = session.output('errors');
+    if (!Number.isFinite(loss)) throw this.#diverged('loss', epoch);
+    this.#update(rate, 1 / samples.length, penalty.slope, penalty.ofRho);
+    return { loss, errors };
+  }
+
+  /** Fresh noise for the next step. @returns the sums of the present state */
+  #addNoise(): GaussianSums {
+    const { dimension, parameters } = this.#memory;
+    let [variance, distance, logStd] = [0, 0, 0];
+    for (const [index, parameter] of parameters.entries()) {
+      const counter = noiseCounter(STREAMS.step, this.#scalars.steps, index);
+      const sums = this.#memory.addNoise(parameter, counter, this.#key);
+      variance += sums.variance;
+      distance += sums.distance;
+      logStd += sums.logStd;
+    }
+    return { variance, distance, logStd, dimension };
+  }
+
+  #update(rate: number, scale: number, slope: number, ofRho: number): void {
+    const scalars = this.#scalars;
+    const { alpha, epsilon } = this.#job.optimiser;
+    const pull = slope * Math.exp(-2 * scalars.rho);
+    const rest = 1 - alpha;
+    for (const parameter of this.#memory.parameters)
+      this.#memory.update(parameter, { scale, pull, push: slope, alpha, rest, rate, epsilon });
+    scalars.rhoSquare = alpha * scalars.rhoSquare + rest * ofRho ** 2;
+    const moved = scalars.rho - (rate * ofRho) / (Math.sqrt(scalars.rhoSquare) + epsilon);
+    scalars.rho = Math.min(moved, largestRho(this.#job.penalty));
+    scalars.steps += 1;
+  }
+
+  /** The sums in float64 throughout. */
+  #exactSums(): GaussianSums {
+    const { dimension, parameters } = this.#memory;
+    let [variance, distance, logStd] = [0, 0, 0];
+    for (const parameter of parameters) {
+      const [s, w, theta] = [
+        parameter.values('logStd'),
+        parameter.values('mean'),
+        parameter.values('prior'),
+      ];
+      for (let i = 0; i < parameter.length; i++) {
+        variance += Math.exp(2 * (s[i] as number));
+        distance += ((w[i] as number) - (theta[i] as number)) ** 2;
+        logStd += s[i] as number;
+      }
+    }
+    return { variance, distance, logStd, dimension };
+  }
+
+  #diverged(what: string, epoch: number): DivergedError {
+    return new DivergedError(what, this.#scalars.steps, epoch, this.#memory.parameters);
+  }
+}
