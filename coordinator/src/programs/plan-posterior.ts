@@ -1,4 +1,5 @@
 // Plans the programs by which a Gaussian posterior over a model's parameters is optimised and evaluated.
+import { BadInputError } from '@kronlens/proto';
 import { elementCount, type ShapedGraph } from '../graph/index.js';
 import type { BuiltProgram, ProgramPair } from './built-program.js';
 import { chooseBatch, type DataRun } from './choose-batch.js';
@@ -113,6 +114,11 @@ async function requestOf(
   loss: SurrogateLoss,
   parameters: readonly Parameter[],
 ) {
+  if (model.logits.tokens !== undefined)
+    throw new BadInputError(
+      'bad-output-shape',
+      `a bound is about one label a sample, but the model's output '${model.logits.value}' has logits for every token`,
+    );
   const padded = model.fixedBatch !== undefined;
   return { logits: model.logits.value, loss, parameters, padded };
 }

@@ -158,7 +158,7 @@ function emitEvaluation(
     logits: b.reshape(logits, [batch, count]),
     batch,
     outputs: count,
-    labels: inputs.labels(loss, count),
+    labels: inputs.labels({ loss, columns: { kind: 'empirical' } }, count),
     random: undefined,
   };
   // One logit: log2(1 + exp(-y f)).

@@ -98,7 +98,7 @@ export async function posteriorBench(
   });
   t.after(() => engine.close());
   const model = await openModel(files.model, engine.evaluator);
-  const loss = surrogateLoss(defaultLoss(model.logits.outputs), model.logits.outputs);
+  const loss = surrogateLoss(defaultLoss(model.logits), model.logits.outputs);
   const source = new DataSource(engine.queue, { data: files.data, labels: undefined });
   const data = await source.match(model, loss, { scale: undefined, samples: undefined });
   const { parameters } = await trainableParameters(model);

@@ -1,5 +1,5 @@
 // Rows of the data set in any order, as the inputs of a program: from memory where they fit, else by range.
-import { InputRole, KronlensError, type ProgramInput } from '@kronlens/proto';
+import { BadInputError, InputRole, KronlensError, type ProgramInput } from '@kronlens/proto';
 import type { Values } from '../data/convert.js';
 import { RowReader } from '../data/row-reader.js';
 import { arrayOf, checkLabels } from '../session/batch-inputs.js';
@@ -66,15 +66,28 @@ export class SampleRows {
   }
 }
 
+/** Classes must lie in the model's range, and the labels of one logit be 0 or 1. */
 function check(
-  { role, classes }: ProgramInput,
+  input: ProgramInput,
   array: LaidOutArray,
   values: Values,
   first: number,
   count: number,
 ): void {
-  if (role === InputRole.LABEL && classes > 0n)
-    checkLabels(values, first, count, Number(classes), array);
+  if (input.role !== InputRole.LABEL) return;
+  if (input.classes > 0n) {
+    checkLabels(values, first, count, input, array);
+    return;
+  }
+  const bad = values.findIndex((value: number | bigint) => value !== 0 && value !== 1);
+  if (bad < 0) return;
+  const sample = first + Math.floor(bad / (values.length / count));
+  const { path } = array.layout.source;
+  throw new BadInputError(
+    'bad-label',
+    `${path}: the label of sample ${sample} in '${array.name}' is ${values[bad]}, but labels of one logit must be 0 or 1`,
+    { path, array: array.name, sample: String(sample), label: String(values[bad]) },
+  );
 }
 
 /** Batches of one size; what the last call gave is valid until the next. */
