@@ -128,6 +128,7 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     probes: parsed.probes ?? DEFAULT_PROBES,
     ekfac: parsed.ekfac === true,
     fullHessian: parsed.fullHessian === true,
+    classMeans: parsed.classMeans === true,
     samples: parsed.samples,
     seed: parsed.seed,
     batch: parsed.batch,
@@ -336,6 +337,10 @@ export function analyzeCommand(terminal: Terminal): Command {
       '--probes <n>',
       `random vectors that each density starts from (default: ${DEFAULT_PROBES})`,
       positiveInteger,
+    )
+    .option(
+      '--class-means',
+      'also find class and cross-class means, and their shares of the traces',
     )
     .option(
       '--full-hessian',

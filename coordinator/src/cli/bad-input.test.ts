@@ -272,6 +272,7 @@ describe('bad input', { concurrency: 2 }, () => {
       [['--device', 'cuda'], /'cuda' is not available yet/],
       [['--probes', '3'], /--probes needs --density/],
       [['--density', '9', '--measure', 'eigen'], /add curvature to --measure/],
+      [['--class-means', '--output-hessian', 'mc'], /--class-means is of the exact output Hessian/],
       [
         ['--full-hessian', '--memory', '50K'],
         /--full-hessian: 50 eigenvectors of 35 weights and biases take .* raise --memory/,

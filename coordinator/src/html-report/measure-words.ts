@@ -43,6 +43,15 @@ const WORDS: Readonly<Record<string, MeasureWords>> = {
     title: 'error of M~',
     explanation: '‖M~ − E[M]‖ / ‖E[M]‖ in the Frobenius norm',
   },
+  class_mean_share_output: {
+    title: 'class means of E[M]',
+    explanation:
+      'the share of its trace that class and cross-class means of output gradients explain',
+  },
+  class_mean_share_ggn: {
+    title: 'class means of H',
+    explanation: 'the share of its trace that class and cross-class means of Jacobians explain',
+  },
   trace: { title: 'trace of H', explanation: 'the sum of all eigenvalues of the exact block' },
   trace_kronecker: {
     title: 'trace, Kronecker',

@@ -53,6 +53,8 @@ export interface AnalysisOptions {
   readonly density: number | undefined;
   /** Random vectors that each density starts from. */
   readonly probes: number;
+  /** Whether class and cross-class means are found, too. */
+  readonly classMeans: boolean;
   /** Whether the Hessian of all layers together is approximated and compared, too. */
   readonly fullHessian: boolean;
   /** Whether the exact block's diagonal in the Kronecker eigenbasis is found too. */

@@ -13,7 +13,7 @@ import { UsageError } from './usage-error.js';
 
 /** The subfolder of artifacts and recorded results; it is gone when the run is finished. */
 export const WORK_FOLDER = '.kronlens';
-const SUBFOLDERS = ['factors', 'eigenvectors', 'correspondence', 'full'];
+const SUBFOLDERS = ['factors', 'eigenvectors', 'correspondence', 'full', 'class_means'];
 const LEFTOVER = /\.\d+\.[0-9a-f]{8}\.tmp$/;
 
 /** What is in a folder that a run is to use. */

@@ -11,6 +11,7 @@ import {
 import { VERSION } from '../version.js';
 import { chooseBlocks, type NamedBlock } from './choose-blocks.js';
 import { chooseLayers } from './choose-layers.js';
+import { checkClassMeans } from './class-means-stage.js';
 import { dtypeOf } from './element-types.js';
 import type { Engine } from './engine.js';
 import { factorOptions } from './factor-options.js';
@@ -109,13 +110,15 @@ export async function prepareRun(request: AnalysisRequest, engine: Engine): Prom
     requireLabelsFor(chosen.layers, blocks, options.cross);
   checkEmbeddings(chosen.layers, options);
   if (options.fullHessian) checkFullHessian(chosen.layers, options);
+  const factors = factorOptions(options, loss, model.logits, data.hasLabels);
+  if (options.classMeans) checkClassMeans(factors, model.logits);
   return {
     model,
     data,
     layers: chosen.layers,
     blocks,
     skipped: chosen.skipped.map(({ name, op, reason }) => ({ name, op, reason })),
-    factorOptions: factorOptions(options, loss, model.logits, data.hasLabels),
+    factorOptions: factors,
     identity: identityOf(request, model, data),
     warnings: [...model.notes, ...data.notes, ...chosen.warnings, ...engine.warnings],
   };

@@ -141,6 +141,10 @@ async function runStages(
     await during('structure', writer.structures, 'layers', (shown) =>
       writer.writeStructure(shown, seen),
     );
+  if (options.classMeans)
+    await during('classes', stage.samples * prepared.layers.length, 'samples', (shown) =>
+      writer.writeClassMeans(stage.shard, shown, seen),
+    );
   if (options.fullHessian)
     await writer.writeFullHessian(
       await during('stack', stage.samples, 'samples', (shown) =>

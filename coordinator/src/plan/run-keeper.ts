@@ -20,6 +20,7 @@ const NOTHING: Findings = { loss: null, accuracy: null, layers: [], notes: [] };
 const SEED_USES = {
   exact: 'not used',
   empirical: 'not used',
+  classwise: 'not used',
   mc: 'labels drawn from the predictions, by sample index, token and draw',
   sketch: "random signs in a sketch of the loss's Hessian, by sample index, token and draw",
 } as const;

@@ -26,11 +26,16 @@ export async function splitLayers(
 /** @throws UsageError for embeddings beside options that need their exact blocks */
 export function checkEmbeddings(
   layers: readonly Layer[],
-  { cross, fullHessian }: AnalysisOptions,
+  { cross, fullHessian, classMeans }: AnalysisOptions,
 ): void {
   const embedding = layers.find(isEmbedding);
-  if (embedding === undefined || (!cross && !fullHessian)) return;
-  throw new UsageError(
-    `${cross ? '--cross' : '--full-hessian'} does not take embeddings; add --exclude '${embedding.name}'`,
-  );
+  const option = cross
+    ? '--cross'
+    : fullHessian
+      ? '--full-hessian'
+      : classMeans
+        ? '--class-means'
+        : undefined;
+  if (embedding === undefined || option === undefined) return;
+  throw new UsageError(`${option} does not take embeddings; add --exclude '${embedding.name}'`);
 }

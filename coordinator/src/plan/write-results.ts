@@ -13,6 +13,7 @@ import {
   writeFileAtomic,
 } from '@kronlens/proto';
 import { isEmbedding, type Layer } from '../layers/index.js';
+import { writeClassMeans } from '../merge/class-mean-files.js';
 import { densityRows, exactMasses } from '../merge/density-rows.js';
 import {
   type LayerFiles,
@@ -50,6 +51,7 @@ import {
   planMeanGram,
 } from '../programs/index.js';
 import { type BlockJob, type BlockStage, runBlockStage } from './block-stage.js';
+import { classMeanNotes, runClassMeans } from './class-means-stage.js';
 import { runCrossStage } from './cross-stage.js';
 import { type CurvatureJob, type CurvatureStage, runCurvatureStage } from './curvature-stage.js';
 import { type EigenJob, runEigenStage } from './eigen-stage.js';
@@ -446,6 +448,23 @@ export class ResultWriter {
     });
   }
 
+  /** Finds the class and cross-class means of all layers, and writes them. */
+  async writeClassMeans(
+    shard: number | undefined,
+    progress: StageProgress,
+    seen: (result: TaskResult) => void,
+  ): Promise<void> {
+    const setting = this.passSetting(shard);
+    for (const layer of this.#run.layers) {
+      const { spectra, files } = this.#workOf(layer.name);
+      const means = await runClassMeans(this.#engine, setting, layer, progress, seen);
+      spectra.addMeasure('class_mean_share_output', means.gamma.share);
+      spectra.addMeasure('class_mean_share_ggn', means.delta?.share ?? null);
+      this.#notes.push(...classMeanNotes(layer.name, means));
+      await writeClassMeans(files, means);
+    }
+  }
+
   /** Sums the stacked output Hessian of all layers. */
   async stackOutputs(
     shard: number | undefined,
@@ -483,6 +502,7 @@ export class ResultWriter {
     await blocks.writeTable();
     const full = this.#full;
     const curvature = this.#measures('curvature') || blocks.count > 0 || full !== undefined;
+    const structure = this.#measures('structure') || this.#options.classMeans;
     if (this.#measures('eigen') || curvature || this.#options.ekfac) {
       const { top } = this.#options;
       const ofLayers = spectra.flatMap((layer) =>
@@ -492,7 +512,7 @@ export class ResultWriter {
       const rows = [...ofLayers, ...blocks.spectrumRows(), ...ofAll];
       await write(SPECTRA.name, encodeTable(SPECTRA, rows));
     }
-    if (this.#measures('structure') || curvature) {
+    if (structure || curvature) {
       const ofLayers = spectra.flatMap((layer) => layer.structureRows());
       const ofAll = full === undefined ? [] : fullStructureRows(full);
       const rows = [...ofLayers, ...blocks.structureRows(), ...ofAll];

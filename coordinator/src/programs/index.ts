@@ -35,6 +35,7 @@ export { type CurvaturePlan, planCurvature } from './plan-curvature.js';
 export { type FactorPlan, planFactors, planMeanGram } from './plan-factors.js';
 export {
   type LayerPass,
+  planClassMeans,
   planEkfac,
   planKfocStep,
   planStackedOutput,

@@ -16,6 +16,8 @@ export type ColumnKind =
   | { readonly kind: 'mc'; readonly samples: number }
   /** `samples` seeded +-1 combinations of the columns of a root of A; unbiased for A. */
   | { readonly kind: 'sketch'; readonly samples: number }
+  /** A itself, by a factor with one row for each output: of cross-entropy diag(sqrt p)(I - 1 p^T). */
+  | { readonly kind: 'classwise' }
   /** The outer product of the loss gradient at the true label: the empirical Fisher. */
   | { readonly kind: 'empirical' };
 
@@ -45,6 +47,7 @@ export function drawShape(
 /** Number of columns C of one row of logits. */
 export function rowColumns(loss: LossName, kind: ColumnKind, outputs: number): number {
   if (kind.kind === 'mc' || kind.kind === 'sketch') return kind.samples;
+  if (kind.kind === 'classwise') return outputs;
   if (kind.kind === 'empirical') return 1;
   return lossRank(loss, outputs);
 }
@@ -64,7 +67,8 @@ export function emitColumns(
   if (kind.kind === 'empirical') return emitGradient(b, loss, inputs);
   if (kind.kind === 'mc') return emitDraws(b, loss, kind.samples, inputs);
   if (kind.kind === 'sketch') return emitSketch(b, loss, kind.samples, inputs);
-  if (loss === 'cross-entropy') return emitStickBreaking(b, inputs);
+  if (loss === 'cross-entropy')
+    return kind.kind === 'classwise' ? emitSoftmaxRows(b, inputs) : emitStickBreaking(b, inputs);
   return emitDiagonal(b, loss, inputs);
 }
 
@@ -107,6 +111,38 @@ function emitStickBreaking(b: GraphBuilder, { logits, batch, outputs: c }: LossI
   );
   const shares = b.emit('Div', [b.emit('Mul', [p, later]), outermost(safeTail)]);
   return b.emit('Mul', [b.emit('Sub', [own, shares]), outermost(scale)]);
+}
+
+/** diag(sqrt p)(I - 1 p^T) [c, B, c]; 1 - p_j as a sum, so that confident predictions keep their accuracy. */
+function emitSoftmaxRows(b: GraphBuilder, { logits, batch, outputs: c }: LossInputs): string {
+  const p = b.emit('Softmax', [logits], { axis: int(-1) });
+  const matrix = (shape: readonly number[], one: (row: number, column: number) => boolean) =>
+    b.constant(tensor.floatTensor(triangle(c, c, one), shape));
+  const others = b.emit('MatMul', [p, matrix([c, c], (j, k) => j !== k)]);
+  const root = b.emit('Sqrt', [b.reshape(b.emit('Transpose', [p], {}), [c, batch, 1])]);
+  const own = b.emit('Mul', [others, matrix([c, 1, c], (j, k) => j === k)]);
+  const away = b.emit('Mul', [p, matrix([c, 1, c], (j, k) => j !== k)]);
+  return b.emit('Mul', [b.emit('Sub', [own, away]), root]);
+}
+
+/**
+ * float32 [B, classes]: 1 where the sample is of the class. The classes of cross-entropy, or no and yes of
+ * a single logit.
+ */
+export function emitClasses(
+  b: GraphBuilder,
+  loss: LossName,
+  inputs: LossInputs,
+  classes: number,
+): string {
+  if (loss === 'cross-entropy') return emitOneHot(b, inputs);
+  const labels = b.reshape(requireLabels(inputs), [inputs.batch, 1]);
+  const yes = b.emit('Cast', [b.emit('Greater', [labels, b.scalar(0.5, 'float32')])], {
+    to: int(1),
+  });
+  const no = b.emit('Sub', [b.scalar(1, 'float32'), yes]);
+  if (classes !== 2) throw new Error('a single logit tells two classes apart');
+  return b.emit('Concat', [no, yes], { axis: int(1) });
 }
 
 /** Row-major 0/1 matrix of a predicate. */

@@ -2,6 +2,7 @@
 import type { Layer } from '../layers/index.js';
 import type { BuiltProgram, ProgramPair } from './built-program.js';
 import { chooseBatch, type DataRun } from './choose-batch.js';
+import { buildClassMeans } from './class-means.js';
 import { buildEkfacProgram, type KroneckerBasis } from './ekfac.js';
 import { blockDim, columnCount, type FactorOptions } from './factor-options.js';
 import { buildKfocProgram, type KfocSide } from './kfoc.js';
@@ -14,6 +15,24 @@ export interface LayerPass {
   readonly batch: number;
   /** A program of its own for each layer: the matrices that it multiplies by are part of it. */
   readonly program: ProgramPair;
+}
+
+/**
+ * The pass that sums a layer's class and cross-class means.
+ * @param weights whether of the Jacobians by the weights, too
+ */
+export function planClassMeans(
+  model: OpenedModel,
+  layer: Layer,
+  classes: number,
+  weights: boolean,
+  options: FactorOptions,
+  run: DataRun,
+): Promise<LayerPass> {
+  const classwise = { ...options, columns: { kind: 'classwise' as const } };
+  return planLayerPass(model, layer, classwise, run, (request) =>
+    buildClassMeans({ ...request, classes, weights, name: `class means ${layer.name}` }),
+  );
 }
 
 /**

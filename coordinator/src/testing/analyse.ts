@@ -28,6 +28,7 @@ export const DEFAULTS: AnalysisOptions = {
   bias: 'separate',
   ekfac: false,
   fullHessian: false,
+  classMeans: false,
   density: undefined,
   probes: 8,
   samples: undefined,
