@@ -127,7 +127,7 @@ class Worker {
       { name: this.#name, version: codeVersion, device, store: storeName, ...hardware },
       { concurrency, memory_bytes: memoryBytes },
     );
-    void this.#countBreaks(metrics);
+    void this.#watch(metrics);
     const changes = new Changes();
     const inHand = new TasksInHand({
       handler,
@@ -170,9 +170,15 @@ class Worker {
     }
   }
 
-  async #countBreaks(metrics: WorkerMetrics): Promise<void> {
-    for await (const { type } of this.#link.connection.status())
-      if (type === 'disconnect') metrics.disconnected();
+  /** What the server refuses of what is only said would be noticed by nobody else. */
+  async #watch(metrics: WorkerMetrics): Promise<void> {
+    const said = new Set<string>();
+    for await (const status of this.#link.connection.status()) {
+      if (status.type === 'disconnect') metrics.disconnected();
+      if (status.type !== 'error' || said.has(status.error.message)) continue;
+      said.add(status.error.message);
+      this.#options.log(`warning: the NATS server says: ${status.error.message}`);
+    }
   }
 
   async #answer(metrics: WorkerMetrics): Promise<StatusServer | undefined> {
