@@ -5,7 +5,8 @@ coordinator/fixtures/factors/<case>/ as make-factor-fixtures.py writes it, with 
     data.npz        input_ids, attention_mask int64 [N, T]; y int64 [N, T] (-100: ignored), or [N]
     inputs.npz      the same without y, for variants without labels
     oracle.json     also "countedTokens" (null for one row of logits a sample); variants also have
-                    "tokenLoss" and "labels" (whether labels are given)
+                    "tokenLoss" and "labels" (whether labels are given); "affine": eigenvalues of the
+                    Gauss-Newton blocks of biases and normalisations, with the first variant's loss
 
 Weights are random, no two alike: the exporter makes equal initializers one. The attention mask ends
 some samples early; their labels are ignored there.
@@ -26,7 +27,7 @@ import onnx
 import onnxruntime
 import torch
 from oracle_arrays import array, eigenvalues
-from oracle_tokens import IGNORED, TokenOracle, TokenVariant, make_token_oracle
+from oracle_tokens import IGNORED, TokenOracle, TokenVariant, affine_blocks, make_token_oracle
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel
 
@@ -161,7 +162,9 @@ def factor_entries(variant: TokenVariant, factors: dict, diagonal: set[str]) -> 
     return entries
 
 
-def describe(model: nn.Module, oracle: TokenOracle) -> dict[str, object]:
+def describe(
+    model: nn.Module, oracle: TokenOracle, affine: dict[str, torch.Tensor]
+) -> dict[str, object]:
     diagonal = {layer.name for layer in oracle.layers if isinstance(layer.modules[0], nn.Embedding)}
     return {
         "samples": SAMPLES,
@@ -195,6 +198,9 @@ def describe(model: nn.Module, oracle: TokenOracle) -> dict[str, object]:
             }
             for variant, factors in oracle.factors.items()
         ],
+        "affine": [
+            {"parameter": name, "eigenvalues": eigenvalues(block)} for name, block in affine.items()
+        ],
     }
 
 
@@ -218,7 +224,9 @@ def make(name: str, case: type[nn.Module], out: Path) -> None:
     error = np.abs(session.run(None, feeds)[0] - logits).max() / np.abs(logits).max()
     if not error < FLOAT32_TOLERANCE:
         raise SystemExit(f"{folder}: its logits are off by {error:.1e}")
-    (folder / "oracle.json").write_text(json.dumps(describe(model, oracle), indent=1) + "\n")
+    affine = affine_blocks(double, inputs, y, variants[0])
+    content = describe(model, oracle, affine)
+    (folder / "oracle.json").write_text(json.dumps(content, indent=1) + "\n")
     size = sum(file.stat().st_size for file in folder.iterdir())
     print(f"{name}: loss {oracle.loss:.4f}, accuracy {oracle.accuracy}, {size / 1000:.0f} kB")
 

@@ -193,3 +193,23 @@ def check_weight_derivative(model, layer, module, calls, inputs, labels) -> None
     gauss_newton = torch.einsum("tk,tkl,tl->", derivative, a, derivative)
     if (second - gauss_newton).abs() > 1e-9 * (1 + second.abs()):
         layer.piecewise_linear = False
+
+
+def affine_blocks(
+    model: nn.Module, inputs: tuple[torch.Tensor, ...], y: torch.Tensor, variant: TokenVariant
+) -> dict[str, torch.Tensor]:
+    """The Gauss-Newton block of every vector of parameters (biases, normalisations), by its name."""
+    names = [name for name, parameter in model.named_parameters() if parameter.ndim == 1]
+    vectors = {name: model.get_parameter(name).detach() for name in names}
+    blocks = {name: torch.zeros(len(vector), len(vector), dtype=vector.dtype) for name, vector in vectors.items()}
+    for index in range(len(y)):
+        sample = tuple(x[index : index + 1] for x in inputs)
+        labels = y[index].reshape(-1)
+
+        def logits(moved: dict[str, torch.Tensor], sample=sample, labels=labels) -> torch.Tensor:
+            return functional_call(model, moved, sample).reshape(len(labels), -1)
+
+        middle = middles(logits(vectors), labels, variant)
+        for name, j in jacrev(logits)(vectors).items():
+            blocks[name] += torch.einsum("tka,tkl,tlb->ab", j, middle, j) / len(y)
+    return blocks

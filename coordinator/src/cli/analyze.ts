@@ -119,6 +119,7 @@ function analysisOptions(parsed: Parsed): AnalysisOptions {
     curvature: parsed.curvature,
     which: parsed.which ?? 'magnitude',
     blocks: parsed.block,
+    includeAffine: parsed.includeAffine === true,
     cross: parsed.cross === true,
     tokenLoss: parsed.tokenLoss,
     ignoreIndex: parsed.ignoreIndex,
@@ -298,6 +299,7 @@ export function analyzeCommand(terminal: Terminal): Command {
         .argParser((text: string, before: readonly string[]) => [...before, text])
         .default([], 'none'),
     )
+    .option('--include-affine', 'also the blocks of biases and of normalisations, each by itself')
     .option('--cross', 'also the Frobenius norms of the blocks between layers')
     .option(
       '--which <part>',

@@ -1,7 +1,7 @@
 // Blocks of parameters by patterns and names.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { chooseBlocks } from './choose-blocks.js';
+import { affineBlocks, chooseBlocks } from './choose-blocks.js';
 
 const PARAMETERS = ['enc.0.weight', 'enc.0.bias', 'enc.norm.weight', 'head.weight'].map((name) => ({
   name,
@@ -26,4 +26,15 @@ test('what makes no block is refused', () => {
   assert.throws(() => choose('a=enc.*', 'a=head.*'), /'a' is the name of .* another block/);
   assert.throws(() => choose('=enc.*'), /give patterns/);
   assert.throws(() => choose('a='), /give patterns/);
+});
+
+test('affine parameters are blocks of their own where the patterns choose their modules', () => {
+  const names = (layers: string[], exclude: string[]) =>
+    affineBlocks(PARAMETERS.slice(1, 3), { layers, exclude }).map(({ name, parameters }) => {
+      assert.deepEqual(parameters, [name]);
+      return name;
+    });
+  assert.deepEqual(names([], []), ['enc.0.bias', 'enc.norm.weight']);
+  assert.deepEqual(names(['enc.*'], ['*.norm']), ['enc.0.bias']);
+  assert.deepEqual(names(['head'], []), []);
 });

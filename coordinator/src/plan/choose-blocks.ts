@@ -18,6 +18,22 @@ function shown(names: readonly string[]): string {
 }
 
 /**
+ * A block for each of the biases and normalisations' parameters whose module the patterns choose.
+ * @param affine parameters named `<module>.weight` or `<module>.bias`
+ */
+export function affineBlocks(
+  affine: readonly ParameterMatrix[],
+  { layers, exclude }: { readonly layers: readonly string[]; readonly exclude: readonly string[] },
+): readonly NamedBlock[] {
+  const moduleOf = (name: string) => name.slice(0, name.lastIndexOf('.'));
+  const modules = [...new Set(affine.map(({ name }) => moduleOf(name)))];
+  const { selected } = selectNames(modules, layers, exclude);
+  return affine
+    .filter(({ name }) => selected.includes(moduleOf(name)))
+    .map(({ name }) => ({ name, parameters: [name] }));
+}
+
+/**
  * @param asked one text a block: `glob,glob` or `name=glob,glob`, patterns over parameter names; one
  *   that begins with `!` takes parameters out
  * @param taken names of layers, which no block may have

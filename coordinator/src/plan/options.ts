@@ -57,6 +57,8 @@ export interface AnalysisOptions {
   readonly classMeans: boolean;
   /** Whether the Hessian of all layers together is approximated and compared, too. */
   readonly fullHessian: boolean;
+  /** Whether biases and normalisations' parameters have blocks of their own. */
+  readonly includeAffine: boolean;
   /** Whether the exact block's diagonal in the Kronecker eigenbasis is found too. */
   readonly ekfac: boolean;
   /** The first so many samples; undefined: all. */

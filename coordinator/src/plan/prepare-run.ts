@@ -1,6 +1,7 @@
 // Everything that is checked and decided before a run writes anything: model, data, layers, options.
 import type { Layer } from '../layers/index.js';
 import {
+  affineParameters,
   checkLoss,
   defaultLoss,
   type FactorOptions,
@@ -9,7 +10,7 @@ import {
   openModel,
 } from '../programs/index.js';
 import { VERSION } from '../version.js';
-import { chooseBlocks, type NamedBlock } from './choose-blocks.js';
+import { affineBlocks, chooseBlocks, type NamedBlock } from './choose-blocks.js';
 import { chooseLayers } from './choose-layers.js';
 import { checkClassMeans } from './class-means-stage.js';
 import { dtypeOf } from './element-types.js';
@@ -82,14 +83,18 @@ function requireLabelsFor(
 
 async function blocksOf(
   model: OpenedModel,
-  { blocks }: AnalysisOptions,
+  options: AnalysisOptions,
 ): Promise<readonly NamedBlock[]> {
-  if (blocks.length === 0) return [];
+  const { blocks, includeAffine } = options;
+  if (blocks.length === 0 && !includeAffine) return [];
   const { layers, skipped } = model.layers;
   const graph = await model.at(model.fixedBatch ?? 2);
   const parameters = modelParameters(graph, layers, model.logits.value);
-  const taken = [...layers, ...skipped].map(({ name }) => name);
-  return chooseBlocks(blocks, parameters, taken);
+  const affine = includeAffine
+    ? affineBlocks(affineParameters(graph, layers, model.logits.value), options)
+    : [];
+  const taken = [...layers, ...skipped, ...affine].map(({ name }) => name);
+  return [...affine, ...chooseBlocks(blocks, parameters, taken)];
 }
 
 /** @throws BadInputError, UsageError: whatever is wrong with model, data, layers or options */

@@ -22,7 +22,7 @@ export {
   type ParameterMatrix,
 } from './parameter-block.js';
 export { readParameters, withParameters } from './parameter-values.js';
-export { modelParameters } from './parameters.js';
+export { affineParameters, modelParameters } from './parameters.js';
 export {
   type BlockProduct,
   type BlockProductPlan,

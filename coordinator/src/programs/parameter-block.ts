@@ -91,6 +91,8 @@ function weightLayout(
   node: Node,
   value: string,
 ): Pick<BlockValue, 'apart' | 'perm'> {
+  // The rows of an embedding are inputs.
+  if (op === 'Gather') return { apart: [inDim, outDim], perm: [1, 0] };
   if (op === 'Conv') return plain(groups * outDim * inDim);
   if (op === 'ConvTranspose') {
     // [in, out / groups, ...kernel]

@@ -12,6 +12,7 @@ import { type BlockValue, layerMatrix, type ParameterMatrix, plain } from './par
 
 /** Names that exporters make up for constants. */
 const MADE_UP = /^(val_\d+|onnx::.*|\/.*|\d+|lifted_tensor_.*|_?tensor_constant.*|scalar_.*)$/;
+const AFFINE = /\.(weight|bias)$/;
 /** What normalisations in evaluation mode hold beside parameters. */
 const STATISTICS = /(^|\.)running_(mean|var)$/;
 
@@ -48,6 +49,24 @@ export function modelParameters(
       found.set(matrix.name, tied(graph, other, value));
   }
   return [...found.values()];
+}
+
+/**
+ * The vectors among the parameters: biases and what normalisations multiply by and add, by their names
+ * in the file, `<module>.weight` and `<module>.bias`.
+ */
+export function affineParameters(
+  graph: ShapedGraph,
+  layers: readonly Layer[],
+  logits: string,
+): readonly ParameterMatrix[] {
+  const weights = new Set(layers.map(({ name }) => `${name}.weight`));
+  return modelParameters(graph, layers, logits).filter(
+    ({ name, columns, values }) =>
+      !weights.has(name) &&
+      AFFINE.test(name) &&
+      values.every(({ value }) => typeOf(graph, value).shape.includes(columns)),
+  );
 }
 
 function nameOf(graph: ShapedGraph, value: string): string {

@@ -21,6 +21,7 @@ export const DEFAULTS: AnalysisOptions = {
   curvature: 'ggn',
   which: 'magnitude',
   blocks: [],
+  includeAffine: false,
   cross: false,
   tokenLoss: 'mean',
   ignoreIndex: -100,
