@@ -101,7 +101,10 @@ export function structureNotes(
   });
   const rank = count('rank_output');
   if (rank === undefined || heuristic === undefined || rank >= heuristic) return ranks;
-  const found = rank === 0 ? 'is zero' : `has ${rank} eigenvalues that can be told from zero`;
+  const found =
+    rank === 0
+      ? 'is zero'
+      : `has ${rank} eigenvalue${rank === 1 ? '' : 's'} that can be told from zero`;
   return [
     ...ranks,
     `layer '${layer.name}': its output Hessian ${found}, so its overlap with the ${heuristic} dimensions of the heuristic eigenspace is not defined`,
