@@ -75,5 +75,10 @@ function waves(graph: ShapedGraph, name: string, firstSample: number, samples: n
       shape,
       dtype,
     );
+  if (dtype === 'bool')
+    return tensor.boolTensor(
+      values.map((value) => value >= 0),
+      shape,
+    );
   throw new Error(`inputs of type ${dtype} are not supported`);
 }

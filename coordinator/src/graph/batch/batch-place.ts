@@ -2,7 +2,7 @@
 import { encodeModel } from '../codec/encode-model.js';
 import type { Evaluator } from '../evaluator.js';
 import { elementCount, type ShapedGraph, type Tensor, typeOf } from '../graph.js';
-import { floatTensor, intTensor, tensorNumbers } from '../tensor.js';
+import { boolTensor, floatTensor, intTensor, tensorNumbers } from '../tensor.js';
 import { at } from '../window.js';
 
 /** Where the samples of the batch lie in a value. */
@@ -142,6 +142,11 @@ function fill(dtype: Tensor['dtype'], shape: readonly number[], stream: number):
       values.map((value) => (value < 0.5 ? 0 : 1)),
       shape,
       dtype,
+    );
+  if (dtype === 'bool')
+    return boolTensor(
+      values.map((value) => value >= 0.5),
+      shape,
     );
   throw new Error(`inputs of type ${dtype} are not supported`);
 }
