@@ -35,7 +35,12 @@ test('a folder is new, empty, or a run that --resume goes on with', () =>
     await writeFile(join(folder, left), 'half');
     assert.equal((await inspectOutputFolder(folder, true)).isNew, false);
     await prepareOutputFolder(folder);
-    assert.deepEqual((await readdir(folder)).sort(), ['correspondence', 'eigenvectors', 'factors']);
+    assert.deepEqual((await readdir(folder)).sort(), [
+      'correspondence',
+      'eigenvectors',
+      'factors',
+      'posterior',
+    ]);
     await writeFile(join(folder, RECORD_FILE), record('running'));
     await assert.rejects(
       inspectOutputFolder(folder, false),

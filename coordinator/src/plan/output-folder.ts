@@ -5,6 +5,7 @@ import { BadInputError, DiskFullError, isDiskFull } from '@kronlens/proto';
 import {
   difference,
   RECORD_FILE,
+  type RecordHead,
   type RunIdentity,
   type RunRecord,
   readRecord,
@@ -13,14 +14,21 @@ import { UsageError } from './usage-error.js';
 
 /** The subfolder of artifacts and recorded results; it is gone when the run is finished. */
 export const WORK_FOLDER = '.kronlens';
-const SUBFOLDERS = ['factors', 'eigenvectors', 'correspondence', 'full', 'class_means'];
+const SUBFOLDERS = [
+  'factors',
+  'eigenvectors',
+  'correspondence',
+  'full',
+  'class_means',
+  'posterior',
+];
 const LEFTOVER = /\.\d+\.[0-9a-f]{8}\.tmp$/;
 
 /** What is in a folder that a run is to use. */
-export interface OutputFolder {
+export interface OutputFolder<Head extends RecordHead = RunRecord> {
   readonly path: string;
   /** The run that `--resume` is to go on with; undefined for a new one. */
-  readonly previous: RunRecord | undefined;
+  readonly previous: Head | undefined;
   /** The folder was not there before. */
   readonly isNew: boolean;
 }
@@ -41,11 +49,15 @@ async function entries(path: string): Promise<string[] | undefined> {
  * Looks at the folder; nothing is written.
  * @throws UsageError when it is not empty without `resume`, or holds something else than a run
  */
-export async function inspectOutputFolder(path: string, resume: boolean): Promise<OutputFolder> {
+export async function inspectOutputFolder<Head extends RecordHead = RunRecord>(
+  path: string,
+  resume: boolean,
+  command: Head['command'] = 'analyze',
+): Promise<OutputFolder<Head>> {
   const found = await entries(path);
   const held = (found ?? []).filter((name) => !LEFTOVER.test(name));
   if (held.length === 0) return { path, previous: undefined, isNew: found === undefined };
-  const previous = held.includes(RECORD_FILE) ? await readRecord(path) : undefined;
+  const previous = held.includes(RECORD_FILE) ? await readRecord<Head>(path, command) : undefined;
   if (!resume) {
     const remedy =
       previous === undefined
@@ -61,7 +73,10 @@ export async function inspectOutputFolder(path: string, resume: boolean): Promis
 }
 
 /** @throws UsageError when the folder's run is another one than the wanted one */
-export function requireSameRun(folder: OutputFolder, wanted: RunIdentity): void {
+export function requireSameRun(
+  folder: OutputFolder<RecordHead>,
+  wanted: RunIdentity<object>,
+): void {
   const other = folder.previous && difference(folder.previous, wanted);
   if (other !== undefined)
     throw new UsageError(
@@ -103,7 +118,10 @@ async function removeEmpty(path: string): Promise<void> {
  * out to be bad, so that the corrected command finds the folder as it was.
  * @returns whether the folder is as it was
  */
-export async function withdrawOutputFolder({ path, isNew }: OutputFolder): Promise<boolean> {
+export async function withdrawOutputFolder({
+  path,
+  isNew,
+}: Pick<OutputFolder, 'path' | 'isNew'>): Promise<boolean> {
   await removeEmpty(path);
   const ours = [WORK_FOLDER, RECORD_FILE];
   const held = (await entries(path)) ?? [];

@@ -23,28 +23,57 @@ export interface RecordedArray {
   readonly sha256: string;
 }
 
-/** What makes two runs the same: their result files are then equal, byte for byte. */
-export interface RunIdentity {
-  readonly version: string;
-  readonly model: { readonly path: string; readonly sha256: string };
-  readonly data: readonly RecordedArray[];
-  readonly options: RecordedOptions;
+/** A model file that a run reads. */
+export interface RecordedModel {
+  readonly path: string;
+  readonly sha256: string;
 }
 
-/** The options as asked for; null where the choice was left to the program. */
-export type RecordedOptions = {
-  readonly [K in keyof AnalysisOptions]: undefined extends AnalysisOptions[K]
-    ? Exclude<AnalysisOptions[K], undefined> | null
-    : AnalysisOptions[K];
-};
+/** What makes two runs the same: their result files are then equal, byte for byte. */
+export interface RunIdentity<Options = RecordedOptions> {
+  readonly version: string;
+  readonly model: RecordedModel;
+  /** The untrained network, where the command takes one; null where none was given. */
+  readonly init?: RecordedModel | null;
+  readonly data: readonly RecordedArray[];
+  readonly options: Options;
+}
 
-export interface RunRecord extends RunIdentity {
+/** Options as asked for; null where the choice was left to the program. */
+export type Recorded<Options> = {
+  readonly [K in keyof Options]: undefined extends Options[K]
+    ? Exclude<Options[K], undefined> | null
+    : Options[K];
+};
+export type RecordedOptions = Recorded<AnalysisOptions>;
+
+/** Commands whose runs can be resumed. */
+export type RunCommand = 'analyze' | 'bound';
+
+/** What the records of all commands begin with. */
+export interface RecordHead<Options = object> extends RunIdentity<Options> {
   readonly format: number;
-  readonly command: 'analyze';
+  readonly command: RunCommand;
   /** "running" until every file is written; "failed" when an error ended it. */
   readonly status: 'running' | 'failed' | 'finished';
   /** Why it failed. */
   readonly error?: string;
+  /** The only part that differs between equal runs. */
+  readonly timings: RunTimings;
+}
+
+export interface RunTimings {
+  readonly started: string;
+  readonly finished: string | null;
+  readonly resumed: number;
+  readonly parallel: number;
+  readonly shard: number | null;
+  readonly totalMs: number;
+  readonly stagesMs: Readonly<Record<string, number>>;
+}
+
+export interface RunRecord extends RecordHead<RecordedOptions> {
+  readonly command: 'analyze';
   readonly opset: number;
   readonly outputs: number;
   /** What was chosen where the options left it open. */
@@ -78,26 +107,24 @@ export interface RunRecord extends RunIdentity {
   readonly fullHessian?: FullSummary | null;
   /** Why measures of a layer are missing or end early. */
   readonly notes: readonly string[];
-  /** The only part that differs between equal runs. */
-  readonly timings: {
-    readonly started: string;
-    readonly finished: string | null;
-    readonly resumed: number;
-    readonly parallel: number;
-    readonly shard: number | null;
-    readonly totalMs: number;
-    readonly stagesMs: Readonly<Record<string, number>>;
-  };
 }
 
 /** The options with null in place of undefined, keys in a fixed order. */
-export function recordOptions(options: AnalysisOptions): RecordedOptions {
+export function recordOptions<Options extends object>(options: Options): Recorded<Options> {
   const entries = Object.entries(options).sort(([a], [b]) => (a < b ? -1 : 1));
-  return Object.fromEntries(entries.map(([key, value]) => [key, value ?? null])) as RecordedOptions;
+  return Object.fromEntries(
+    entries.map(([key, value]) => [key, value ?? null]),
+  ) as Recorded<Options>;
 }
 
-/** The record in a folder; undefined where there is none. @throws BadInputError when it is damaged */
-export async function readRecord(folder: string): Promise<RunRecord | undefined> {
+/**
+ * The record of a command's run in a folder; undefined where there is none.
+ * @throws BadInputError when it is damaged, or another command's
+ */
+export async function readRecord<Head extends RecordHead>(
+  folder: string,
+  command: Head['command'],
+): Promise<Head | undefined> {
   const path = join(folder, RECORD_FILE);
   let text: string;
   try {
@@ -108,9 +135,9 @@ export async function readRecord(folder: string): Promise<RunRecord | undefined>
     throw error;
   }
   try {
-    const record = JSON.parse(text) as RunRecord;
-    const isAnalysis = (record.command ?? 'analyze') === 'analyze';
-    if (record.format === RECORD_FORMAT && isAnalysis && typeof record.status === 'string')
+    const record = JSON.parse(text) as Head;
+    const isOurs = (record.command ?? 'analyze') === command;
+    if (record.format === RECORD_FORMAT && isOurs && typeof record.status === 'string')
       return record;
   } catch (cause) {
     throw new BadInputError('bad-run-record', `${path} is damaged; give another --out`, {}, cause);
@@ -122,7 +149,7 @@ export async function readRecord(folder: string): Promise<RunRecord | undefined>
 }
 
 /** @throws DiskFullError */
-export async function writeRecord(folder: string, record: RunRecord): Promise<void> {
+export async function writeRecord(folder: string, record: RecordHead): Promise<void> {
   await writeFileAtomic(join(folder, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
 }
 
@@ -135,31 +162,35 @@ const show = (value: Json | undefined): string =>
         : value.join(',')
       : String(value);
 
-/** Option names as the user types them. */
-const FLAGS: Partial<Record<keyof AnalysisOptions, string>> = {
+/** Options whose flags are not their names with hyphens. */
+const FLAGS: Readonly<Record<string, string>> = {
   measures: '--measure',
   blocks: '--block',
   memoryBytes: '--memory',
+  variants: '--variant',
 };
 
 function flag(key: string): string {
-  return (
-    FLAGS[key as keyof AnalysisOptions] ??
-    `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
-  );
+  return FLAGS[key] ?? `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
 /** What of `wanted` differs from the run in the folder, as one clause; undefined where nothing does. */
-export function difference(recorded: RunIdentity, wanted: RunIdentity): string | undefined {
+export function difference(
+  recorded: RunIdentity<object>,
+  wanted: RunIdentity<object>,
+): string | undefined {
   if (recorded.version !== wanted.version)
     return `it was started by version ${recorded.version}, this is ${wanted.version}`;
-  for (const key of Object.keys(wanted.options).sort() as (keyof AnalysisOptions)[]) {
-    const [before, now] = [recorded.options[key] ?? null, wanted.options[key] ?? null];
+  const [earlier, current] = [recorded.options, wanted.options] as Record<string, Json>[];
+  for (const key of Object.keys(wanted.options).sort()) {
+    const [before, now] = [earlier?.[key] ?? null, current?.[key] ?? null];
     if (JSON.stringify(before) !== JSON.stringify(now))
       return `${flag(key)} was ${show(before)}, now it is ${show(now)}`;
   }
   if (recorded.model.sha256 !== wanted.model.sha256)
     return `the model differs: ${wanted.model.path} is not the file that it was started with (${recorded.model.path})`;
+  if (recorded.init?.sha256 !== wanted.init?.sha256)
+    return `--init was ${recorded.init?.path ?? 'not given'}, now it is ${wanted.init?.path ?? 'not given'}`;
   const described = (arrays: readonly RecordedArray[]) =>
     arrays.map(({ name }) => `'${name}'`).join(', ');
   if (recorded.data.length !== wanted.data.length)
