@@ -46,6 +46,7 @@ export { opRule, opRules } from './ops/table.js';
 export { canonicalise } from './passes/index.js';
 export { printed } from './printed.js';
 export { dependents, type PullBack, pullBack, UnsupportedOpError } from './reverse.js';
+export { compareStructure, type StructureComparison } from './same-structure.js';
 export { specialise } from './specialise.js';
 export * as tensor from './tensor.js';
 export { at } from './window.js';
