@@ -26,10 +26,11 @@ export interface TableSchema<R> {
   readonly row?: R;
 }
 
-const column = (name: string, type: DataType, nullable = false) => new Field(name, type, nullable);
-const text = () => new Utf8();
-const integer = () => new Int32();
-const real = () => new Float64();
+export const column = (name: string, type: DataType, nullable = false) =>
+  new Field(name, type, nullable);
+export const text = () => new Utf8();
+export const integer = () => new Int32();
+export const real = () => new Float64();
 
 export type LayerRow = {
   readonly layer: string;
