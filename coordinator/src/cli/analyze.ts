@@ -2,7 +2,6 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
-import { openEmbedded } from '../embedded.js';
 import {
   type AnalysisOptions,
   BIASES,
@@ -17,20 +16,15 @@ import {
   SPLITS,
   TOKEN_LOSSES,
 } from '../plan/options.js';
-import { WORK_FOLDER } from '../plan/output-folder.js';
 import type { AnalysisRequest } from '../plan/prepare-run.js';
 import type { ProgressSink } from '../plan/progress-sink.js';
 import { type AnalysisOutcome, runAnalysis, summaryOf } from '../plan/run-analysis.js';
 import { UsageError } from '../plan/usage-error.js';
 import { renderSummary } from '../report/summary.js';
 import { analyzeOnCluster, COORDINATORS } from './analyze-on-cluster.js';
-import {
-  addClusterOptions,
-  CLUSTER_HELP,
-  type ClusterParsed,
-  linkOptions,
-} from './cluster-options.js';
+import { addClusterOptions, CLUSTER_HELP, type ClusterParsed } from './cluster-options.js';
 import { interruptible } from './interruption.js';
+import { openEngine } from './open-engine.js';
 import {
   choice,
   choiceList,
@@ -177,25 +171,6 @@ function show(
   const warnings = outcome.wasFinished ? summary.warnings : [];
   for (const line of renderSummary({ ...summary, warnings })) terminal.out(line);
   if (report !== undefined) terminal.out(`report in ${report}`);
-}
-
-async function openEngine(parsed: Parsed, signal: AbortSignal, progress: ProgressSink) {
-  if (parsed.nats === undefined)
-    return await openEmbedded({
-      storeFolder: join(parsed.out, WORK_FOLDER),
-      parallel: parsed.parallel,
-      signal,
-      device: parsed.device,
-      linalg: parsed.linalg,
-    });
-  // Loaded here since runs without a server need none of it.
-  const { openCluster, parseStore } = await import('../cluster/open-cluster.js');
-  return await openCluster({
-    link: linkOptions(parsed.nats, parsed),
-    store: parseStore(parsed.store),
-    signal,
-    note: (line) => progress.note(line),
-  });
 }
 
 async function runHere(

@@ -46,6 +46,19 @@ test('a terminal gets a bar that is redrawn at most ten times a second and repla
   ]);
 });
 
+test('how a stage goes is shown behind how far it is', () => {
+  const { clock, written, progress } = display(false);
+  progress.begin('posterior', 100, 'epochs');
+  progress.detail('base: objective 0.5');
+  clock.ms = 10_000;
+  progress.update(50);
+  progress.end();
+  assert.deepEqual(written, [
+    'posterior [############............] 50/100 epochs  5/s  10.0 s left  base: objective 0.5\n',
+    'posterior 50 of 100 epochs in 10.0 s\n',
+  ]);
+});
+
 test('an interrupted stage says how far it got', () => {
   const { clock, written, progress } = display(false);
   progress.begin('factors', 1000, 'samples');

@@ -24,15 +24,16 @@ interface Stage {
   readonly unit: string;
   readonly startMs: number;
   done: number;
+  detail?: string;
   shownMs: number;
 }
 
 const CLEAR = '\r\x1b[2K';
 const BAR = 24;
 
-/** The text of a bar: name, bar, count, rate and the time left. */
+/** The text of a bar: name, bar, count, rate, the time left, and how it goes. */
 export function progressText(stage: Omit<Stage, 'shownMs'>, nowMs: number): string {
-  const { name, total, unit, startMs, done } = stage;
+  const { name, total, unit, startMs, done, detail } = stage;
   const share = total === 0 ? 1 : Math.min(1, done / total);
   const filled = Math.round(share * BAR);
   const bar = `${'#'.repeat(filled)}${'.'.repeat(BAR - filled)}`;
@@ -41,7 +42,9 @@ export function progressText(stage: Omit<Stage, 'shownMs'>, nowMs: number): stri
     done > 0 && done < total
       ? `  ${formatCount(Number(rate.toPrecision(3)))}/s  ${formatDuration((1000 * (total - done)) / rate)} left`
       : '';
-  return `${name.padEnd(8)} [${bar}] ${formatCount(done)}/${formatCount(total)} ${unit}${pace}`;
+  const count = `${formatCount(done)}/${formatCount(total)}`;
+  const about = detail === undefined ? '' : `  ${detail}`;
+  return `${name.padEnd(8)} [${bar}] ${count} ${unit}${pace}${about}`;
 }
 
 /** Shows stages one after the other. */
@@ -75,6 +78,10 @@ export class ProgressDisplay implements ProgressSink {
     stage.shownMs = nowMs;
     if (this.#stream.isTTY) this.#draw(stage, nowMs);
     else this.#stream.write(`${progressText(stage, nowMs)}\n`);
+  }
+
+  detail(text: string): void {
+    if (this.#stage !== undefined) this.#stage.detail = text;
   }
 
   end(): void {

@@ -36,9 +36,11 @@ test('a folder is new, empty, or a run that --resume goes on with', () =>
     assert.equal((await inspectOutputFolder(folder, true)).isNew, false);
     await prepareOutputFolder(folder);
     assert.deepEqual((await readdir(folder)).sort(), [
+      'class_means',
       'correspondence',
       'eigenvectors',
       'factors',
+      'full',
       'posterior',
     ]);
     await writeFile(join(folder, RECORD_FILE), record('running'));

@@ -1,18 +1,16 @@
 // Runs an analysis from end to end: checks, one pass over the data, decompositions, result files.
-import { CancelledError, DiskFullError, KronlensError } from '@kronlens/proto';
 import { withPairs } from '../merge/layer-factors.js';
 import { planFactors } from '../programs/index.js';
 import type { RunSummary } from '../report/summary.js';
 import type { Engine } from './engine.js';
 import { type FactorStage, runFactorStage } from './factor-stage.js';
 import { KFOC_PASSES, runKfoc } from './kfoc-stage.js';
+import { leaveFolder } from './leave-folder.js';
 import {
   inspectOutputFolder,
-  type OutputFolder,
   prepareOutputFolder,
   requireSameRun,
   tidyOutputFolder,
-  withdrawOutputFolder,
 } from './output-folder.js';
 import { type AnalysisRequest, type PreparedRun, prepareRun } from './prepare-run.js';
 import type { ProgressSink } from './progress-sink.js';
@@ -70,7 +68,7 @@ export async function runAnalysis(
     progress.end();
     // Running tasks may still store results.
     await engine.queue.idle();
-    await leave(folder, keeper, error);
+    await leaveFolder(folder, error, (cause) => keeper.fail(cause));
     throw error;
   }
 }
@@ -155,18 +153,6 @@ async function runStages(
     );
   await writer.writeTables();
   return await keeper.finish(writer.findings());
-}
-
-/** Leaves the folder as it should be after an error. */
-async function leave(folder: OutputFolder, keeper: RunKeeper, error: unknown): Promise<void> {
-  if (error instanceof CancelledError) return;
-  const badInput = error instanceof KronlensError && error.badInput;
-  const withdrawn =
-    badInput &&
-    !(error instanceof DiskFullError) &&
-    folder.previous === undefined &&
-    (await withdrawOutputFolder(folder));
-  if (!withdrawn) await keeper.fail(error);
 }
 
 /** What the command line shows at the end. */

@@ -1,9 +1,18 @@
 // The record of a run, run.json: what was asked, of what, what came out, and how long it took.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BadInputError, writeFileAtomic } from '@kronlens/proto';
+import {
+  BadInputError,
+  type DataArray,
+  KronlensError,
+  type TaskResult,
+  writeFileAtomic,
+} from '@kronlens/proto';
 import type { FullSummary, LayerSummary } from '../report/summary.js';
+import { dtypeOf } from './element-types.js';
+import { hardwareOf } from './hardware-of.js';
 import type { AnalysisOptions } from './options.js';
+import type { RunClock } from './run-clock.js';
 
 /** The layout of run.json and of the result folder. */
 export const RECORD_FORMAT = 1;
@@ -117,6 +126,18 @@ export function recordOptions<Options extends object>(options: Options): Recorde
   ) as Recorded<Options>;
 }
 
+/** @param prefix of the names, for arrays that are not what the model is measured on */
+export function recordArrays(arrays: readonly DataArray[], prefix = ''): readonly RecordedArray[] {
+  return arrays.map(({ name, path, member, type, shape, sha256 }) => ({
+    name: prefix + name,
+    path,
+    member,
+    type: dtypeOf(type) ?? 'unknown',
+    shape: shape.map(Number),
+    sha256,
+  }));
+}
+
 /**
  * The record of a command's run in a folder; undefined where there is none.
  * @throws BadInputError when it is damaged, or another command's
@@ -151,6 +172,49 @@ export async function readRecord<Head extends RecordHead>(
 /** @throws DiskFullError */
 export async function writeRecord(folder: string, record: RecordHead): Promise<void> {
   await writeFileAtomic(join(folder, RECORD_FILE), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** Writes the record of a failed run; the error itself matters more than a full disk. */
+export async function writeFailure(folder: string, record: RecordHead): Promise<void> {
+  await writeRecord(folder, record).catch((cause: unknown) => {
+    if (!(cause instanceof KronlensError)) throw cause;
+  });
+}
+
+/** Collects what computed the tasks of a run. */
+export class HardwareLog {
+  readonly #found = new Map<string, Readonly<Record<string, string>>>();
+
+  /** Notes what computed a task. */
+  readonly seen = (result: TaskResult): void => {
+    for (const { facts } of hardwareOf(result)) {
+      const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1));
+      if (sorted.length > 0) this.#found.set(JSON.stringify(sorted), Object.fromEntries(sorted));
+    }
+  };
+
+  /** Distinct descriptions, in an order of their own. */
+  get distinct(): readonly Readonly<Record<string, string>>[] {
+    return [...this.#found.keys()].sort().map((key) => this.#found.get(key) ?? {});
+  }
+}
+
+/** @param previous the record of the run that is gone on with */
+export function runTimings(
+  status: RecordHead['status'],
+  previous: Pick<RecordHead, 'timings'> | undefined,
+  clock: RunClock,
+  { parallel, shard }: { readonly parallel: number; readonly shard?: number | undefined },
+): RunTimings {
+  return {
+    started: previous?.timings.started ?? clock.started,
+    finished: status === 'finished' ? new Date().toISOString() : null,
+    resumed: previous === undefined ? 0 : previous.timings.resumed + 1,
+    parallel,
+    shard: shard ?? null,
+    totalMs: clock.elapsedMs,
+    stagesMs: { ...clock.stagesMs },
+  };
 }
 
 const show = (value: Json | undefined): string =>
