@@ -1,0 +1,146 @@
+// The command bound, as a process: the order of the variants on the digits, resumption, bad input.
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BOUND_HISTORY, BOUNDS, decodeTable, POSTERIOR_KL } from '@kronlens/proto';
+import type { BoundRecord } from '../plan/bound/bound-record.js';
+import { WORK_FOLDER } from '../plan/output-folder.js';
+import { examplePath, kronlens, startKronlens } from '../testing/kronlens-process.js';
+import { writeNpy } from '../testing/npy-file.js';
+import { digests, filesBelow, inTemporaryFolder } from '../testing/result-folder.js';
+
+const MODEL = examplePath('digits/binary.onnx');
+const INIT = ['--init', examplePath('digits/binary.init.onnx')];
+const TRAIN = ['--data', examplePath('digits/binary-train.npz'), '--scale', '1/16'];
+const TEST = ['--test-data', examplePath('digits/binary-test.npz')];
+const table = (folder: string, name: string) => readFile(join(folder, `${name}.arrow`));
+const record = async (out: string): Promise<BoundRecord> =>
+  JSON.parse(await readFile(join(out, 'run.json'), 'utf8'));
+
+test('bounds on the digits: Iter < Appr < Base, none of them vacuous', () =>
+  inTemporaryFolder(async (folder) => {
+    const out = join(folder, 'out');
+    const schedule = ['--epochs', '120', '--batch', '50', '--learning-rate', '5e-3'];
+    const draws = ['--decay-epochs', '90', '--mc-samples', '150', '--test-draws', '50'];
+    const ended = await kronlens(
+      ...['bound', MODEL, ...INIT, ...TRAIN, ...TEST, '--out', out, ...schedule, ...draws],
+    );
+    assert.equal(ended.code, 0, ended.stderr);
+    const rows = decodeTable(BOUNDS, await table(out, 'bounds'));
+    assert.deepEqual(
+      rows.map(({ variant }) => variant),
+      ['base', 'appr', 'iter'],
+    );
+    const [base, appr, iter] = rows.map(({ bound }) => bound);
+    const shown = JSON.stringify(rows.map(({ variant, bound, kl }) => [variant, bound, kl]));
+    assert.ok(Number(iter) < Number(appr) && Number(appr) < Number(base), shown);
+    assert.ok(Number(base) < 0.6, shown);
+    for (const row of rows) {
+      assert.ok(row.bound > row.snn_error && row.snn_error > row.train_error);
+      assert.ok(Number(row.test_error) < row.bound && row.mean_train_error < row.train_error);
+      assert.deepEqual([row.n, row.mc_samples, row.epochs, row.seed], [1500, 150, 120, 0]);
+      assert.match(ended.stdout, new RegExp(`^${row.variant} +${row.bound.toFixed(4)} `, 'm'));
+      const parts = decodeTable(POSTERIOR_KL, await table(out, 'posterior_kl'));
+      const kl = parts.filter(({ variant }) => variant === row.variant);
+      const sum = kl.reduce((total, part) => total + part.kl, 0);
+      assert.ok(Math.abs(sum - row.kl) < 1e-9 * row.kl);
+    }
+    const history = decodeTable(BOUND_HISTORY, await table(out, 'bound_history'));
+    assert.equal(history.length, 3 * 120);
+    const objective = (at: number) => Number(history[at]?.objective);
+    assert.ok(objective(119) < 0.5 * objective(0));
+    assert.match(
+      ended.stderr,
+      /posterior .* epochs .*(base|appr|iter): objective \d\.\d+, bound about/,
+    );
+    assert.deepEqual((await filesBelow(out)).slice(0, 8), [
+      'bound_history.arrow',
+      'bounds.arrow',
+      'posterior/appr.fc1.bias.deviations.arrow',
+      'posterior/appr.fc1.bias.mean.arrow',
+      'posterior/appr.fc1.bias.standard_deviations.arrow',
+      'posterior/appr.fc1.input.arrow',
+      'posterior/appr.fc1.output.arrow',
+      'posterior/appr.fc1.weight.deviations.arrow',
+    ]);
+    assert.equal((await record(out)).status, 'finished');
+  }));
+
+const SHORT = [
+  ...['--epochs', '6', '--interval', '2', '--checkpoint', '1', '--variant', 'base,iter'],
+  ...['--mc-samples', '20', '--decay-epochs', '4'],
+];
+
+test('killed and resumed, or cut into other tasks at a time, a run ends with the same bytes', () =>
+  inTemporaryFolder(async (folder) => {
+    const command = (out: string, ...more: readonly string[]) => [
+      ...['bound', MODEL, ...INIT, ...TRAIN, '--out', out, ...SHORT, ...more],
+    ];
+    const whole = join(folder, 'whole');
+    const first = await kronlens(...command(whole, '--parallel', '2'));
+    assert.equal(first.code, 0, first.stderr);
+    const out = join(folder, 'killed');
+    const running = startKronlens(...command(out, '--parallel', '1'));
+    const results = join(out, WORK_FOLDER, 'results');
+    const stored = async () => (await readdir(results).catch(() => [])).length;
+    while ((await stored()) < 8) await sleep(5);
+    running.kill('SIGKILL');
+    assert.equal((await running.ended).code, null);
+    assert.equal((await record(out)).status, 'running');
+    const before = await stored();
+    const resumed = await kronlens(...command(out, '--parallel', '1', '--resume'));
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.ok(before >= 8);
+    assert.deepEqual(await digests(out), await digests(whole));
+    const other = await kronlens(...command(out, '--resume', '--delta', '0.05'));
+    assert.equal(other.code, 2);
+    assert.match(other.stderr, /--delta was 0\.025, now it is 0\.05/);
+  }));
+
+test('an optimisation that diverges says where, and keeps what it had', () =>
+  inTemporaryFolder(async (folder) => {
+    const out = join(folder, 'out');
+    const rate = ['--learning-rate', '0.3', '--decay', '1', '--variant', 'base', '--epochs', '60'];
+    const ended = await kronlens(
+      ...['bound', MODEL, ...INIT, ...TRAIN, '--out', out, '--checkpoint', '1', ...rate],
+    );
+    assert.notEqual(ended.code, 0);
+    assert.match(
+      ended.stderr,
+      /is NaN or infinite at step \d+ \(epoch \d+\): .*'fc[12]\.(weight|bias)'/,
+    );
+    assert.match(ended.stderr, /try a smaller --learning-rate/);
+  }));
+
+test('bad input is refused in one sentence, and leaves no folder behind', () =>
+  inTemporaryFolder(async (folder) => {
+    const out = join(folder, 'out');
+    const labels = join(folder, 'y.npy');
+    await writeNpy(
+      labels,
+      Float32Array.from({ length: 1500 }, (_, i) => (i % 2 ? 1 : -1)),
+      [1500],
+    );
+    const mlp = examplePath('digits/mlp.onnx');
+    const cases: readonly (readonly [readonly string[], RegExp])[] = [
+      [
+        [...TRAIN, '--init', mlp],
+        /--init .*mlp\.onnx is another architecture: .* in .*binary\.onnx and .* in/,
+      ],
+      [[...TRAIN, '--samples', '1501'], /--samples 1501 is more than the 1500 samples/],
+      [[...TRAIN, '--samples', '1'], /a bound needs a training set of at least 2 samples/],
+      [[...TRAIN, '--delta', '1'], /Expected a number above 0 and below 1/],
+      [[...TRAIN, '--delta-prime', '0'], /Expected a number above 0 and below 1/],
+      [[...TRAIN, '--labels', labels, '--mc-samples', '2'], /label/],
+      [TRAIN.slice(2), /required option '--data <file>' not specified/],
+      [[...TRAIN, '--variant', 'iter-x'], /'iter-x' is not one of base, appr, iter/],
+    ];
+    for (const [args, words] of cases) {
+      const ended = await kronlens('bound', MODEL, '--out', out, ...args, '--epochs', '1');
+      assert.equal(ended.code, 2, `${args.join(' ')}: ${ended.stderr}`);
+      assert.match(ended.stderr.split('\n').at(-2) ?? '', words);
+      assert.deepEqual(await readdir(folder), ['y.npy']);
+    }
+  }));

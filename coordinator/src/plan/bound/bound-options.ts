@@ -1,0 +1,56 @@
+// The options of PAC-Bayes bounds, checked and with their defaults.
+import type { BoundSetting } from '../../bound/index.js';
+import type { AnalysisOptions, ExecutionOptions } from '../options.js';
+
+/**
+ * In which basis the posterior's covariance is diagonal. base: that of the weights themselves (Dziugaite
+ * and Roy). The others: the Kronecker eigenbasis of [E[M], E[x x^T]] of each layer; appr: at the trained
+ * weights; iter: found anew at the current mean every `interval` epochs; iter-d: the interval grows
+ * tenfold whenever the learning rate decays; iter-m: as iter, with the surrogate M~ in E[M]'s place.
+ */
+export const VARIANTS = ['base', 'appr', 'iter', 'iter-d', 'iter-m'] as const;
+export type Variant = (typeof VARIANTS)[number];
+
+/** What determines the result files, together with models and data. */
+export interface BoundOptions
+  extends BoundSetting,
+    Pick<AnalysisOptions, 'samples' | 'seed' | 'memoryBytes' | 'scale' | 'device' | 'linalg'> {
+  readonly variants: readonly Variant[];
+  /** Passes over the training set. */
+  readonly epochs: number;
+  /** Samples in one step of the optimiser. */
+  readonly batch: number;
+  /** Of RMSprop. */
+  readonly learningRate: number;
+  /** Of RMSprop: the share of the old mean square that is kept in each step. */
+  readonly alpha: number;
+  /** Of RMSprop: added to the root of the mean square. */
+  readonly epsilon: number;
+  /** The learning rate is multiplied by `decay` after every `decayEpochs` epochs; 0 epochs: never. */
+  readonly decay: number;
+  readonly decayEpochs: number;
+  /** rho at the start, lambda = exp(2 rho). */
+  readonly firstRho: number;
+  /** Epochs between two bases of iter and iter-m; at first, of iter-d. */
+  readonly interval: number;
+  /** Epochs of one task, whose end can be resumed from. */
+  readonly checkpoint: number;
+  /** Weights drawn from the posterior for its training error. */
+  readonly mcSamples: number;
+  /** Weights drawn for its error on the test data, at most `mcSamples`. */
+  readonly testDraws: number;
+}
+
+/** How a run is executed: nothing here changes a byte of the result files. */
+export interface BoundExecution
+  extends Pick<ExecutionOptions, 'model' | 'data' | 'labels' | 'out' | 'parallel' | 'resume'> {
+  /** The untrained network; undefined: theta_0 = 0. */
+  readonly init: string | undefined;
+  readonly testData: string | undefined;
+  readonly testLabels: string | undefined;
+}
+
+export interface BoundRequest {
+  readonly options: BoundOptions;
+  readonly execution: BoundExecution;
+}
