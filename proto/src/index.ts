@@ -1,6 +1,5 @@
 // Everything that the other rooms may use of proto, by name.
 export { clone, create } from '@bufbuild/protobuf';
-export { type BundleFrame, BundleLayout, encodeBundle } from './arrow/bundle-layout.js';
 export {
   BOUND_HISTORY,
   BOUNDS,
@@ -9,6 +8,7 @@ export {
   POSTERIOR_KL,
   type PosteriorKlRow,
 } from './arrow/bound-tables.js';
+export { type BundleFrame, BundleLayout, encodeBundle } from './arrow/bundle-layout.js';
 export { FlatTable, MalformedFlatBuffer } from './arrow/flatbuffer.js';
 export { layerFileNames } from './arrow/layer-file-names.js';
 export {

@@ -99,14 +99,14 @@ test('killed and resumed, or cut into other tasks at a time, a run ends with the
     assert.match(other.stderr, /--delta was 0\.025, now it is 0\.05/);
   }));
 
-test('an optimisation that diverges says where, and keeps what it had', () =>
+test('an optimisation that diverges says where', () =>
   inTemporaryFolder(async (folder) => {
     const out = join(folder, 'out');
-    const rate = ['--learning-rate', '0.3', '--decay', '1', '--variant', 'base', '--epochs', '60'];
+    const rate = ['--learning-rate', '1e30', '--variant', 'base', '--epochs', '2'];
     const ended = await kronlens(
       ...['bound', MODEL, ...INIT, ...TRAIN, '--out', out, '--checkpoint', '1', ...rate],
     );
-    assert.notEqual(ended.code, 0);
+    assert.equal(ended.code, 2, ended.stderr);
     assert.match(
       ended.stderr,
       /is NaN or infinite at step \d+ \(epoch \d+\): .*'fc[12]\.(weight|bias)'/,
@@ -133,7 +133,7 @@ test('bad input is refused in one sentence, and leaves no folder behind', () =>
       [[...TRAIN, '--samples', '1'], /a bound needs a training set of at least 2 samples/],
       [[...TRAIN, '--delta', '1'], /Expected a number above 0 and below 1/],
       [[...TRAIN, '--delta-prime', '0'], /Expected a number above 0 and below 1/],
-      [[...TRAIN, '--labels', labels, '--mc-samples', '2'], /label/],
+      [[...TRAIN, '--labels', labels, '--mc-samples', '2'], /labels? .*-1/],
       [TRAIN.slice(2), /required option '--data <file>' not specified/],
       [[...TRAIN, '--variant', 'iter-x'], /'iter-x' is not one of base, appr, iter/],
     ];

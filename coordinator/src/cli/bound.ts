@@ -163,7 +163,7 @@ export function boundCommand(terminal: Terminal): Command {
     .addCommand(boundEvaluateCommand(terminal));
   addFiles(command).addOption(
     new Option('--variant <name,...>', VARIANTS.join(', '))
-      .argParser(choiceList(VARIANTS))
+      .argParser(choiceList(VARIANTS, ['iter-m']))
       .default(['base', 'appr', 'iter'], 'base,appr,iter'),
   );
   addOptimiser(command);

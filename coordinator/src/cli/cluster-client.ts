@@ -54,7 +54,7 @@ export async function followToTheEnd(
     throw error;
   }
   await awaitNoRun(out);
-  const record = await readRecord(out);
+  const record = await readRecord<RunRecord>(out, 'analyze');
   if (record === undefined) throw new Error(`the results of run ${run} hold no record`);
   return record;
 }

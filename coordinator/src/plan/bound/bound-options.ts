@@ -6,9 +6,9 @@ import type { AnalysisOptions, ExecutionOptions } from '../options.js';
  * In which basis the posterior's covariance is diagonal. base: that of the weights themselves (Dziugaite
  * and Roy). The others: the Kronecker eigenbasis of [E[M], E[x x^T]] of each layer; appr: at the trained
  * weights; iter: found anew at the current mean every `interval` epochs; iter-d: the interval grows
- * tenfold whenever the learning rate decays; iter-m: as iter, with the surrogate M~ in E[M]'s place.
+ * tenfold whenever the learning rate decays.
  */
-export const VARIANTS = ['base', 'appr', 'iter', 'iter-d', 'iter-m'] as const;
+export const VARIANTS = ['base', 'appr', 'iter', 'iter-d'] as const;
 export type Variant = (typeof VARIANTS)[number];
 
 /** What determines the result files, together with models and data. */
@@ -31,7 +31,7 @@ export interface BoundOptions
   readonly decayEpochs: number;
   /** rho at the start, lambda = exp(2 rho). */
   readonly firstRho: number;
-  /** Epochs between two bases of iter and iter-m; at first, of iter-d. */
+  /** Epochs between two bases of iter; at first, of iter-d. */
   readonly interval: number;
   /** Epochs of one task, whose end can be resumed from. */
   readonly checkpoint: number;

@@ -3,13 +3,13 @@ import { BadInputError, type BundleTensor } from '@kronlens/proto';
 import { compareStructure, type ShapedGraph, type Tensor } from '../../graph/index.js';
 import {
   defaultLoss,
-  trainableParameters,
   type OpenedModel,
   openModel,
   type Parameter,
   readParameters,
   type SurrogateLoss,
   surrogateLoss,
+  trainableParameters,
 } from '../../programs/index.js';
 import { VERSION } from '../../version.js';
 import type { Engine } from '../engine.js';
@@ -42,7 +42,7 @@ export async function prepareBound(request: BoundRequest, engine: Engine): Promi
   const open = (path: string) =>
     openModel(path, engine.evaluator, { sampleShapes: (inputs) => source.sampleShapes(inputs) });
   const model = await open(execution.model);
-  const loss = surrogateLoss(defaultLoss(model.logits.outputs), model.logits.outputs);
+  const loss = surrogateLoss(defaultLoss(model.logits), model.logits.outputs);
   const data = await labelled(source, model, loss, execution.data, '--labels', options);
   if (data.samples < 2)
     throw new BadInputError(
