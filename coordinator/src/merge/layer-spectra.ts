@@ -1,7 +1,7 @@
 // Collects a layer's eigenvalues as its decompositions come in, and makes its rows and its summary.
 import type { SpectrumRow, StructureRow } from '@kronlens/proto';
 import type { Layer } from '../layers/index.js';
-import type { ExactSummary, LayerSummary } from '../report/summary.js';
+import type { ExactSummary, ExplainedSummary, LayerSummary } from '../report/summary.js';
 import { alignment, type Eigenpairs, spectralRatio, topEigenvector } from './eigenpairs.js';
 import { operatorName } from './factor-files.js';
 import { type FactorSpectra, kroneckerSpectrum } from './kronecker-spectrum.js';
@@ -198,6 +198,16 @@ export class LayerSpectra {
     return [...own, ...this.#measures];
   }
 
+  get #explained(): ExplainedSummary {
+    const find = (measure: string) =>
+      this.#measures.find((row) => row.measure === measure)?.value ?? null;
+    return {
+      heuristic: find('heuristic_overlap'),
+      outputShare: find('class_mean_share_output'),
+      blockShare: find('class_mean_share_ggn'),
+    };
+  }
+
   #exactSummary(outliers: number): ExactSummary | null {
     if (this.#exact === undefined) return null;
     const rows = this.structureRows();
@@ -230,6 +240,7 @@ export class LayerSpectra {
       meanAlignment: this.meanAlignment,
       kronecker: this.#kronecker(1)[0] ?? null,
       exact: this.#exactSummary(outliers),
+      explained: this.#explained,
     };
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { renderLayers } from './layer-table.js';
 import { formatDuration, formatNumber } from './number-format.js';
-import { renderSummary } from './summary.js';
+import { type ExplainedSummary, type LayerSummary, renderSummary } from './summary.js';
 import { textTable } from './text-table.js';
 
 test('numbers keep four significant digits', () => {
@@ -110,4 +110,37 @@ test('layers are listed with what is skipped', () => {
     "skipped LSTM 'rnn': its op has no derivative rule",
     '1 layer, 72 weights',
   ]);
+});
+
+test('the summary shows what weights behind and class means explain, where that is known', () => {
+  const layer = (name: string, explained: ExplainedSummary): LayerSummary => ({
+    layer: name,
+    outDim: 2,
+    inDim: 3,
+    groups: 1,
+    input: [1, null],
+    output: [1, null],
+    spectralRatio: null,
+    meanAlignment: null,
+    kronecker: null,
+    exact: null,
+    explained,
+  });
+  const none = { heuristic: null, outputShare: null, blockShare: null };
+  const lines = renderSummary({
+    model: 'm.onnx',
+    out: 'out',
+    samples: 1,
+    lossName: 'mse',
+    loss: null,
+    accuracy: null,
+    elapsedMs: 1,
+    layers: [layer('conv', none), layer('fc', { ...none, heuristic: 0.75 })],
+    skipped: [],
+    warnings: [],
+    notes: [],
+  });
+  const text = lines.join('\n');
+  assert.match(text, /heuristic\n *layer +overlap\nfc +0\.750$/m);
+  assert.doesNotMatch(text, /class means/);
 });

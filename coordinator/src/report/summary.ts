@@ -20,6 +20,16 @@ export interface LayerSummary {
   readonly kronecker: number | null;
   /** Of the exact block; null where it was not asked for. */
   readonly exact: ExactSummary | null;
+  readonly explained?: ExplainedSummary;
+}
+
+/** What else is known of a layer; null where it is not defined or was not asked for. */
+export interface ExplainedSummary {
+  /** Overlap of the heuristic output eigenspace. */
+  readonly heuristic: number | null;
+  /** Shares of the traces of E[M] and H that class and cross-class means explain. */
+  readonly outputShare: number | null;
+  readonly blockShare: number | null;
 }
 
 /** The exact block of one layer beside its Kronecker product; null where a number is not defined. */
@@ -122,6 +132,29 @@ function exactTable(layers: readonly LayerSummary[]): readonly string[] {
   return ['', ...textTable(EXACT_COLUMNS(outliers), rows)];
 }
 
+const EXPLAINED_COLUMNS: readonly Column[] = [
+  { title: 'layer', align: 'left' },
+  { title: 'heuristic\noverlap', align: 'right' },
+  { title: 'class means\nof E[M]', align: 'right' },
+  { title: '\nof H', align: 'right' },
+];
+
+/** What weights behind and class means explain; columns without a value are left out. */
+function explainedTable(layers: readonly LayerSummary[]): readonly string[] {
+  const share = (value: number | null) => (value === null ? '-' : value.toFixed(3));
+  const rows = layers.flatMap(({ layer, explained }) => {
+    if (explained === undefined) return [];
+    const { heuristic, outputShare, blockShare } = explained;
+    const values = [heuristic, outputShare, blockShare];
+    return values.every((value) => value === null) ? [] : [[layer, ...values.map(share)]];
+  });
+  const used = EXPLAINED_COLUMNS.map(
+    (_, column) => column === 0 || rows.some((row) => row[column] !== '-'),
+  );
+  const kept = <T>(cells: readonly T[]) => cells.filter((_, column) => used[column]);
+  return rows.length === 0 ? [] : ['', ...textTable(kept(EXPLAINED_COLUMNS), rows.map(kept))];
+}
+
 /** The full Hessian; no line where it was not asked for. */
 function fullLines(full: FullSummary | null | undefined): readonly string[] {
   if (full === null || full === undefined) return [];
@@ -152,6 +185,7 @@ export function renderSummary(summary: RunSummary): readonly string[] {
   return [
     ...textTable(COLUMNS, rows),
     ...exactTable(summary.layers),
+    ...explainedTable(summary.layers),
     ...fullLines(summary.fullHessian),
     '',
     ...summary.skipped.map(({ name, reason }) => `skipped ${name}: ${reason}`),
