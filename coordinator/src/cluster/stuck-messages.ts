@@ -35,15 +35,17 @@ export async function removeIfStuck(
   });
 }
 
-/** Removes what is left in the work queue of tasks that have their results, of whatever run. */
+/** Removes what is left in the work queue of tasks that have their results or were acknowledged, of whatever run. */
 export async function removeLeftovers(link: NatsLink, store: ArtifactStore): Promise<void> {
   for (const place of TASK_CLASSES) {
     const subjects_filter = taskSubject(place, CODE_VERSION, '*');
     const { state } = await link.jsm.streams.info(TASK_STREAM, { subjects_filter });
     for (const filter of Object.keys(state.subjects ?? {})) {
       const id = filter.split('.').at(-1) ?? '';
-      if (isContentId(id) && (await store.getResult(id)) !== undefined)
-        await link.jsm.streams.purge(TASK_STREAM, { filter });
+      if (!isContentId(id)) continue;
+      // The artifacts of a result may be gone already, as those of sums that were merged.
+      if ((await store.getResult(id)) === undefined) await removeIfStuck(link, place, id);
+      else await link.jsm.streams.purge(TASK_STREAM, { filter });
     }
   }
 }
