@@ -134,3 +134,9 @@ test('what diverges names step and parameter, and the state before stays', async
   });
   assert.ok(await bench.engine.store.has(first.stateId));
 });
+
+test('a draw that overflows is named', async (t) => {
+  const bench = await posteriorBench(t, filesOf('mlp'), 8);
+  const state = await stateAt(bench, 87);
+  await assert.rejects(bench.draws([], { state, firstDraw: 4n, drawCount: 2n }), /loss of draw 4/);
+});

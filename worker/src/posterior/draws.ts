@@ -73,6 +73,7 @@ export async function evaluateDraws(
         errors[index] = (errors[index] ?? 0) + (session.output('errors')[0] ?? NaN);
         losses[index] = (losses[index] ?? 0) + (session.output('loss')[0] ?? NaN);
       }
+      if (!Number.isFinite(losses[index])) throw new NonFiniteDrawError(job, index);
       context.progress(index + 1);
     }
     const list = (name: string, values: Float64Array): BundleTensor => ({
@@ -93,4 +94,16 @@ function addNoise(memory: ParameterMemory, { seed }: PosteriorDrawsJob, draw: nu
   const key = seedWords(seed);
   for (const [index, parameter] of memory.parameters.entries())
     memory.addNoise(parameter, noiseCounter(STREAMS.draw, draw, index), key);
+}
+
+/** The logits overflow on a draw, or on the mean. */
+class NonFiniteDrawError extends KronlensError {
+  constructor({ mean, firstDraw, samples }: PosteriorDrawsJob, index: number) {
+    const which = mean ? 'the mean' : `draw ${firstDraw + index}`;
+    super(
+      'non-finite-output',
+      `the loss of ${which} of the posterior is NaN or infinite on samples 0 to ${samples - 1}: its standard deviations are too large for the model`,
+      { badInput: true, details: { draw: mean ? 'mean' : String(firstDraw + index) } },
+    );
+  }
 }
