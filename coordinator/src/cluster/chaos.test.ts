@@ -14,8 +14,6 @@ import { ACK_WAIT_MS, TestCluster } from '../testing/test-cluster.js';
 const SECONDS = Number(process.env.KRONLENS_CHAOS_SECONDS ?? 90);
 const SEED = Number(process.env.KRONLENS_CHAOS_SEED ?? 1);
 const MOST_WORKERS = 3;
-/** Shards of 8 of 640 samples, their merge, the whole, and two factors of each of three layers. */
-const TASKS = 80 + 1 + 1 + 6;
 
 /** Numbers in [0, 1) that follow from a seed: a linear congruential generator modulo 2^32. */
 function randomNumbers(seed: number): () => number {
@@ -191,7 +189,6 @@ test('whatever is killed, cut off and started again, the bytes are the same', {
     }
     await run.finished(expected);
     runs += 1;
-    assert.equal(await cluster.results(), TASKS);
     await cluster.until(async () => (await cluster.queued()) === 0);
     if (!isTime()) break;
     await cluster.forgetResults();
