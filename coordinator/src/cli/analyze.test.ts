@@ -236,6 +236,7 @@ test('--measure, --layers and --exclude leave out what is not asked for', () =>
       [...['input', 'mean', 'output'].map((kind) => `factors/fc2.${kind}.arrow`), ...tables],
     );
     assert.deepEqual(await run('structure', '--measure', 'structure'), [
+      ...['fc1', 'fc2', 'fc3'].map((layer) => `factors/${layer}.surrogate.arrow`),
       ...tables,
       'structure.arrow',
     ]);
