@@ -51,11 +51,15 @@ export async function runCrossStage(
   const sizes = layers.map((layer) => blockDim(layer, options));
   const dim = sizes.reduce((sum, size) => sum + size, 0);
   const rows: CrossRow[] = [];
+  const products = (kind: SecondOrder) => layers.map((layer) => layerProduct(kind, layer, options));
   const task = async ({ kind, operator }: CrossJob) => {
     const { model, run, arrays } = stage;
-    const whole = (graph: ShapedGraph) =>
-      layers.flatMap((layer) => layerProduct(kind, layer, options).from(graph));
-    const what = { kind, options, layer: `all layers (${operator})`, from: whole, to: whole };
+    const all = products(kind);
+    const whole = (graph: ShapedGraph) => all.flatMap(({ from }) => from(graph));
+    const prepare = (graph: ShapedGraph) =>
+      all.reduce((prepared, product) => product.prepare?.(prepared) ?? prepared, graph);
+    const layer = `all layers (${operator})`;
+    const what = { kind, options, layer, prepare, from: whole, to: whole };
     const plan = await planBlockProduct(model, what, run, engine.evaluator);
     const value = create(CurvatureTaskSchema, {
       layer: what.layer,

@@ -64,10 +64,10 @@ export function layerMatrix(graph: ShapedGraph, layer: Layer, joint: boolean): P
     const layout = weightLayout(graph, layer, node, value);
     values.set(value, { value, ...layout, columns: [0, inDim] });
   }
-  const { bias } = layer;
-  if (joint && bias !== undefined)
+  const withBias = joint && layer.bias !== undefined;
+  for (const bias of withBias ? biasesOf(graph, layer, nodes) : [])
     values.set(bias, { value: bias, ...plain(groups * outDim), columns: [inDim, inDim + 1] });
-  const columns = inDim + (joint && bias !== undefined ? 1 : 0);
+  const columns = inDim + (withBias ? 1 : 0);
   return { name: layer.name, rows: groups * outDim, columns, values: [...values.values()] };
 }
 
@@ -82,6 +82,28 @@ function weightOf(graph: ShapedGraph, layer: Layer, node: Node, input: string): 
   if (value === undefined || !graph.initializers.has(value))
     throw new Error(`layer '${layer.name}' has no weight in node '${node.name}'`);
   return value;
+}
+
+/** The biases of all uses; a tied weight may have several, which the homogeneous coordinate moves together. */
+function biasesOf(
+  graph: ShapedGraph,
+  { bias, groups, outDim, uses }: Layer,
+  nodes: ReadonlyMap<string, Node>,
+): readonly string[] {
+  const size = groups * outDim;
+  const found = uses.flatMap(({ node, output }) => {
+    const own = nodes.get(node)?.inputs[2];
+    if (own !== undefined && graph.initializers.has(own)) return [own];
+    const added = graph.nodes
+      .filter(({ op, inputs }) => op === 'Add' && inputs.includes(output))
+      .flatMap(({ inputs }) => inputs)
+      .find((value) => {
+        const held = graph.initializers.get(value);
+        return held !== undefined && elementCount(held.shape) === size;
+      });
+    return added === undefined ? [] : [added];
+  });
+  return [...new Set(bias === undefined ? found : [bias, ...found])];
 }
 
 /** How a weight is laid out, as an array whose permutation is [groups, m, n]. */

@@ -5,6 +5,7 @@ import type { BuiltProgram } from './built-program.js';
 import { chooseBatch, type DataRun, PROBE } from './choose-batch.js';
 import { blockDim, type FactorOptions, isJoint } from './factor-options.js';
 import type { OpenedModel } from './open-model.js';
+import { withOwnWeight } from './own-weight.js';
 import { blockSize, layerMatrix, type ParameterBlock } from './parameter-block.js';
 import { buildBlockProduct, type SecondOrder } from './second-order.js';
 
@@ -16,6 +17,8 @@ export interface BlockProduct {
   readonly options: FactorOptions;
   /** The layer or block, for names and messages. */
   readonly layer: string;
+  /** What is differentiated; by default the model as it is. */
+  readonly prepare?: (graph: ShapedGraph) => ShapedGraph;
   /** Vectors lie in `from`, products in `to`. */
   from(graph: ShapedGraph): ParameterBlock;
   to(graph: ShapedGraph): ParameterBlock;
@@ -29,7 +32,8 @@ export function layerProduct(
 ): BlockProduct {
   const joint = isJoint(layer, options);
   const block = (graph: ShapedGraph) => [layerMatrix(graph, layer, joint)];
-  return { kind, options, layer: layer.name, from: block, to: block };
+  const prepare = (graph: ShapedGraph) => withOwnWeight(graph, layer);
+  return { kind, options, layer: layer.name, prepare, from: block, to: block };
 }
 
 /** The Gauss-Newton matrix of the weights and biases of all layers, one layer behind the other. */
@@ -73,13 +77,17 @@ export async function planBlockProduct(
 ): Promise<BlockProductPlan> {
   const { kind, options, layer } = what;
   const padded = model.fixedBatch !== undefined;
-  const some = await model.at(model.fixedBatch ?? PROBE);
+  const at = async (size: number) => {
+    const graph = await model.at(size);
+    return what.prepare?.(graph) ?? graph;
+  };
+  const some = await at(model.fixedBatch ?? PROBE);
   const vectors = Math.min(VECTORS, blockSize(what.from(some)));
   const batch = await chooseBatch(model, run, async (probe) =>
     bytesOf(await model.at(probe), probe, vectors),
   );
   const build = async (size: number) => {
-    const graph = await model.at(size);
+    const graph = await at(size);
     return await buildBlockProduct(
       {
         graph,
