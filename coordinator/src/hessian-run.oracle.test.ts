@@ -208,6 +208,29 @@ it("a block of one weight is the block of its layer, whatever takes the output H
   }
 });
 
+it('blocks of a language model: losses of tokens, a table that the output layer shares', async (t) => {
+  const layer = 'model.transformer.h.0.mlp.c_proj';
+  const source = join(FIXTURES, 'factors', 'gpt2-small');
+  const files = { model: join(source, 'model.onnx'), data: join(source, 'data.npz') };
+  const { folder } = await analyse(t, files, {
+    curvature: 'hessian',
+    layers: [layer],
+    blocks: [`w=${layer}.weight`, 'table=*lm_head.weight'],
+    measures: ['curvature'],
+    top: 8,
+  });
+  const found = await tables(folder);
+  for (const operator of ['ggn', 'hessian']) {
+    const [ofLayer, ofBlock] = [layer, 'w'].map((name) => valuesOf(found, name, operator));
+    assertValues(`${operator} of ${layer}`, ofBlock ?? [], (ofLayer ?? []).slice(0, 8));
+    assert.ok((ofLayer?.[0] ?? 0) > 0);
+    assert.equal(valuesOf(found, 'table', operator).length, 8);
+  }
+  const rows = decodeTable(BLOCKS, await readFile(join(folder, 'blocks.arrow')));
+  const table = rows.find(({ block }) => block === 'table');
+  assert.deepEqual([table?.rows, table?.columns], [11, 6]);
+});
+
 it('the same bytes on any number of threads, and a report of all of it', async (t) => {
   const seen: Buffer[][] = [];
   let report = '';

@@ -367,7 +367,8 @@ export class ResultWriter {
 
   /** Estimates the norms of the blocks between layers and writes cross.arrow. */
   async writeCross(progress: StageProgress, seen: (result: TaskResult) => void): Promise<void> {
-    const { layers, factorOptions } = this.#run;
+    const { factorOptions } = this.#run;
+    const layers = this.#run.layers.filter((layer) => !isEmbedding(layer));
     const rows = await runCrossStage(
       this.#engine,
       this.#blockStage,

@@ -7,11 +7,12 @@ import {
   tensor,
   typeOf,
 } from '../graph/index.js';
-import type { Layer } from '../layers/index.js';
+import { isEmbedding, type Layer } from '../layers/index.js';
 import { type BlockValue, layerMatrix, type ParameterMatrix, plain } from './parameter-block.js';
 
 /** Names that exporters make up for constants. */
-const MADE_UP = /^(val_\d+|onnx::.*|\/.*|\d+|lifted_tensor_.*|_?tensor_constant.*|scalar_.*)$/;
+const MADE_UP =
+  /^(val_\d+|onnx::.*|\/.*|\d+|clone|lifted_tensor_.*|_?tensor_constant.*|scalar_.*|[A-Za-z_]+_\d+)$/;
 const AFFINE = /\.(weight|bias)$/;
 /** What normalisations in evaluation mode hold beside parameters. */
 const STATISTICS = /(^|\.)running_(mean|var)$/;
@@ -28,6 +29,7 @@ export function modelParameters(
 ): readonly ParameterMatrix[] {
   const ofLayers = new Map<string, () => ParameterMatrix>();
   for (const layer of layers) {
+    if (isEmbedding(layer)) continue;
     const weight = layerMatrix(graph, layer, false);
     const named = { ...weight, name: `${layer.name}.weight` };
     for (const { value } of weight.values) ofLayers.set(value, () => named);
@@ -35,6 +37,13 @@ export function modelParameters(
     const own = nameOf(graph, layer.bias);
     const bias = single(graph, layer.bias, MADE_UP.test(own) ? `${layer.name}.bias` : own);
     ofLayers.set(layer.bias, () => bias);
+  }
+  for (const layer of layers.filter(isEmbedding)) {
+    // Rows of the table, as the file has them; the same parameter where the output layer shares it.
+    const value = layer.weight;
+    if (ofLayers.has(value) || !graph.initializers.has(value)) continue;
+    const rows = single(graph, value, `${layer.tiedTo ?? layer.name}.weight`);
+    ofLayers.set(value, () => rows);
   }
   const found = new Map<string, ParameterMatrix>();
   for (const value of new Set(graph.nodes.flatMap(reads))) {
@@ -45,8 +54,16 @@ export function modelParameters(
     if (!dependents(graph, new Set([value])).has(logits)) continue;
     const other = found.get(matrix.name);
     if (other === undefined) found.set(matrix.name, matrix);
-    else if (!matrix.values.every((entry) => holds(other, entry.value)))
-      found.set(matrix.name, tied(graph, other, value));
+    else if (!matrix.values.every((entry) => holds(other, entry.value))) {
+      // A layer's matrix says how its entries lie; a table that shares them follows it.
+      const both = matrix.rows > other.rows ? [matrix, other] : [other, matrix];
+      const [base, more] = both as [ParameterMatrix, ParameterMatrix];
+      const rest = more.values.filter((entry) => !holds(base, entry.value));
+      found.set(
+        matrix.name,
+        rest.reduce((all, entry) => tied(graph, all, entry.value), base),
+      );
+    }
   }
   return [...found.values()];
 }
