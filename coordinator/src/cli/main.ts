@@ -43,6 +43,8 @@ function configure(command: Command): Command {
 function program(terminal: Terminal, exit: (code: number) => void): Command {
   const root = configure(new Command('kronlens'))
     .description(DESCRIPTION)
+    // Else `bound` would take the options of `bound evaluate` that it has, too.
+    .enablePositionalOptions()
     .version(VERSION, '--version', 'show the version')
     .helpOption('-h, --help', 'show help')
     .addHelpText('after', EXAMPLES);

@@ -46,7 +46,7 @@ test('a terminal gets a bar that is redrawn at most ten times a second and repla
   ]);
 });
 
-test('how a stage goes is shown behind how far it is', () => {
+test('how a stage goes is shown behind how far it is, and at the end', () => {
   const { clock, written, progress } = display(false);
   progress.begin('posterior', 100, 'epochs');
   progress.detail('base: objective 0.5');
@@ -55,7 +55,7 @@ test('how a stage goes is shown behind how far it is', () => {
   progress.end();
   assert.deepEqual(written, [
     'posterior [############............] 50/100 epochs  5/s  10.0 s left  base: objective 0.5\n',
-    'posterior 50 of 100 epochs in 10.0 s\n',
+    'posterior 50 of 100 epochs in 10.0 s  base: objective 0.5\n',
   ]);
 });
 

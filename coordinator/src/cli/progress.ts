@@ -90,8 +90,9 @@ export class ProgressDisplay implements ProgressSink {
     this.#stage = undefined;
     const elapsed = formatDuration(this.#now() - stage.startMs);
     const count = `${formatCount(stage.done)}${stage.done < stage.total ? ` of ${formatCount(stage.total)}` : ''}`;
+    const about = stage.detail === undefined ? '' : `  ${stage.detail}`;
     this.#stream.write(
-      `${this.#stream.isTTY ? CLEAR : ''}${stage.name.padEnd(8)} ${count} ${stage.unit} in ${elapsed}\n`,
+      `${this.#stream.isTTY ? CLEAR : ''}${stage.name.padEnd(8)} ${count} ${stage.unit} in ${elapsed}${about}\n`,
     );
   }
 

@@ -26,3 +26,22 @@ test('running and finished tasks add up, weighted; others are ignored', () => {
   stage.end();
   assert.deepEqual(shown, [['factors', 100, 'samples'], 16, 34, 82, 100, 'end']);
 });
+
+test('a task that two ask for counts for both, whether it ends before the second asks or after', () => {
+  for (const order of ['together', 'one after the other']) {
+    let shown = 0;
+    const sink = {
+      begin: () => {},
+      update: (done: number) => (shown = done),
+      end: () => {},
+      note: () => {},
+    };
+    const stage = new StageProgress(sink, 'posterior', 20, 'epochs');
+    stage.expect('a', 10);
+    if (order === 'together') stage.expect('a', 10);
+    stage.finish('a');
+    if (order !== 'together') stage.expect('a', 10);
+    stage.finish('a');
+    assert.equal(shown, 20, order);
+  }
+});

@@ -15,9 +15,9 @@ export class StageProgress {
     sink.begin(stage, total, unit);
   }
 
-  /** A task is submitted whose completion is worth `weight` units. */
+  /** A task is submitted whose completion is worth `weight` units; several may wait for the same one. */
   expect(taskId: string, weight: number): void {
-    this.#weights.set(taskId, weight);
+    this.#weights.set(taskId, (this.#weights.get(taskId) ?? 0) + weight);
   }
 
   /** A running task said how far it is; tasks of other stages are ignored. */
