@@ -25,6 +25,10 @@ class MemoryStore {
     return this.#artifacts.has(id);
   }
 
+  async delete(id) {
+    this.#artifacts.delete(id);
+  }
+
   async putResult(taskId, result) {
     this.#results.set(taskId, result);
   }

@@ -9,6 +9,7 @@ import { runFactorStage } from '../coordinator/dist/plan/factor-stage.js';
 import { prepareRun } from '../coordinator/dist/plan/prepare-run.js';
 import { StageProgress } from '../coordinator/dist/plan/stage-progress.js';
 import { planFactors } from '../coordinator/dist/programs/index.js';
+import { DEFAULTS } from '../coordinator/dist/testing/analyse.js';
 import { openEngine } from './bench-engine.js';
 import { NETWORKS, SAMPLES, writeNetwork } from './bench-models.js';
 import { gemmRate, programGflop } from './bench-rates.js';
@@ -47,20 +48,10 @@ function median(times) {
 function analysis(paths, method) {
   return {
     options: {
+      ...DEFAULTS,
       loss: 'cross-entropy',
-      layers: [],
-      exclude: [],
       measures: ['factors'],
       outputHessian: method,
-      mcSamples: 1,
-      curvature: 'ggn',
-      sharing: 'expand',
-      bias: 'separate',
-      seed: 0,
-      batch: undefined,
-      memoryBytes: 4 * 2 ** 30,
-      skipUnsupported: false,
-      device: 'cpu',
       linalg: 'portable',
     },
     execution: { ...paths, out: '', parallel, resume: false },
