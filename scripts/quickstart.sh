@@ -23,4 +23,3 @@ echo
 folder=$(cd "$out" && pwd)
 echo "The result files are in $folder"
 echo "Open $folder/report.html in a browser"
-echo "Open $(cd "$out" && pwd)/report.html"

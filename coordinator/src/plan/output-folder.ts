@@ -1,7 +1,8 @@
 // The folder that a run writes to: when it may be used, and what is tidied away.
 import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BadInputError, DiskFullError, isDiskFull } from '@kronlens/proto';
+import { LOCK_FILE, lockFolder } from './folder-lock.js';
+import { notWritable } from './not-writable.js';
 import {
   difference,
   RECORD_FILE,
@@ -55,7 +56,7 @@ export async function inspectOutputFolder<Head extends RecordHead = RunRecord>(
   command: Head['command'] = 'analyze',
 ): Promise<OutputFolder<Head>> {
   const found = await entries(path);
-  const held = (found ?? []).filter((name) => !LEFTOVER.test(name));
+  const held = (found ?? []).filter((name) => !LEFTOVER.test(name) && name !== LOCK_FILE);
   if (held.length === 0) return { path, previous: undefined, isNew: found === undefined };
   const previous = held.includes(RECORD_FILE) ? await readRecord<Head>(path, command) : undefined;
   if (!resume) {
@@ -84,19 +85,38 @@ export function requireSameRun(
     );
 }
 
+/**
+ * Makes the folder, and works in it while no other process does.
+ * @throws UsageError when another process does; BadInputError when it cannot be written to, DiskFullError
+ */
+export async function inLockedFolder<T>(
+  { path, isNew }: Pick<OutputFolder, 'path' | 'isNew'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  await makeFolders(path, ['.']);
+  const lock = await lockFolder(path);
+  try {
+    return await work();
+  } finally {
+    await lock.release();
+    if (isNew && (await entries(path))?.length === 0) await rmdir(path);
+  }
+}
+
 /** Makes the folder and its subfolders and removes what killed processes left half-written. */
 export async function prepareOutputFolder(path: string): Promise<void> {
-  try {
-    for (const name of SUBFOLDERS) await mkdir(join(path, name), { recursive: true });
-  } catch (cause) {
-    if (isDiskFull(cause)) throw new DiskFullError(path, cause);
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code !== 'EACCES' && code !== 'EROFS' && code !== 'EPERM') throw cause;
-    throw new BadInputError('not-writable', `--out ${path} cannot be written to`, {}, cause);
-  }
+  await makeFolders(path, SUBFOLDERS);
   for (const folder of [path, ...SUBFOLDERS.map((name) => join(path, name))]) {
     for (const name of (await entries(folder)) ?? [])
       if (LEFTOVER.test(name)) await rm(join(folder, name), { force: true });
+  }
+}
+
+async function makeFolders(path: string, names: readonly string[]): Promise<void> {
+  try {
+    for (const name of names) await mkdir(join(path, name), { recursive: true });
+  } catch (cause) {
+    throw notWritable(path, cause);
   }
 }
 
@@ -123,7 +143,7 @@ export async function withdrawOutputFolder({
   isNew,
 }: Pick<OutputFolder, 'path' | 'isNew'>): Promise<boolean> {
   await removeEmpty(path);
-  const ours = [WORK_FOLDER, RECORD_FILE];
+  const ours = [WORK_FOLDER, RECORD_FILE, LOCK_FILE];
   const held = (await entries(path)) ?? [];
   if (held.some((name) => !ours.includes(name))) return false;
   for (const name of ours) await rm(join(path, name), { recursive: true, force: true });

@@ -7,7 +7,9 @@ import { type FactorStage, runFactorStage } from './factor-stage.js';
 import { KFOC_PASSES, runKfoc } from './kfoc-stage.js';
 import { leaveFolder } from './leave-folder.js';
 import {
+  inLockedFolder,
   inspectOutputFolder,
+  type OutputFolder,
   prepareOutputFolder,
   requireSameRun,
   tidyOutputFolder,
@@ -35,11 +37,30 @@ export async function runAnalysis(
   engine: Engine,
   progress: ProgressSink,
 ): Promise<AnalysisOutcome> {
-  const { options, execution } = request;
+  const { execution } = request;
   const clock = new RunClock();
-  const folder = await inspectOutputFolder(execution.out, execution.resume);
+  const found = await inspectOutputFolder(execution.out, execution.resume);
   const prepared = await clock.timed('open', () => prepareRun(request, engine));
-  requireSameRun(folder, prepared.identity);
+  requireSameRun(found, prepared.identity);
+  return await inLockedFolder(found, async () => {
+    // Another process may have used it since.
+    const { previous } = await inspectOutputFolder(execution.out, execution.resume);
+    const folder = { ...found, previous };
+    requireSameRun(folder, prepared.identity);
+    return await runIn(folder, prepared, request, engine, clock, progress);
+  });
+}
+
+/** Runs in a folder that no other process uses. */
+async function runIn(
+  folder: OutputFolder,
+  prepared: PreparedRun,
+  request: AnalysisRequest,
+  engine: Engine,
+  clock: RunClock,
+  progress: ProgressSink,
+): Promise<AnalysisOutcome> {
+  const { options, execution } = request;
   if (folder.previous?.status === 'finished') {
     await tidyOutputFolder(folder.path);
     return { record: folder.previous, wasFinished: true };

@@ -16,7 +16,9 @@ import {
 import type { Engine } from '../engine.js';
 import { leaveFolder } from '../leave-folder.js';
 import {
+  inLockedFolder,
   inspectOutputFolder,
+  type OutputFolder,
   prepareOutputFolder,
   requireSameRun,
   tidyOutputFolder,
@@ -58,9 +60,28 @@ export async function runBound(
 ): Promise<BoundOutcome> {
   const { execution } = request;
   const clock = new RunClock();
-  const folder = await inspectOutputFolder<BoundRecord>(execution.out, execution.resume, 'bound');
+  const look = () => inspectOutputFolder<BoundRecord>(execution.out, execution.resume, 'bound');
+  const found = await look();
   const prepared = await clock.timed('open', () => prepareBound(request, engine));
-  requireSameRun(folder, prepared.identity);
+  requireSameRun(found, prepared.identity);
+  return await inLockedFolder(found, async () => {
+    // Another process may have used it since.
+    const { previous } = await look();
+    const folder = { ...found, previous };
+    requireSameRun(folder, prepared.identity);
+    return await runIn(folder, prepared, request, engine, clock, progress);
+  });
+}
+
+/** Runs in a folder that no other process uses. */
+async function runIn(
+  folder: OutputFolder<BoundRecord>,
+  prepared: PreparedBound,
+  request: BoundRequest,
+  engine: Engine,
+  clock: RunClock,
+  progress: ProgressSink,
+): Promise<BoundOutcome> {
   if (folder.previous?.status === 'finished') {
     await tidyOutputFolder(folder.path);
     return { record: folder.previous, wasFinished: true };
