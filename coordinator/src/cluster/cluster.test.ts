@@ -57,6 +57,7 @@ test('embedded, one worker and two, and different shards give the same bytes', {
     const args = analyze(out, '--nats', cluster.url, '--shard', String(shard));
     const { code, stderr } = await kronlens(...args);
     assert.equal(code, 0, stderr);
+    assert.match(stderr, /this command coordinates its run itself/);
     assert.deepEqual(await digests(out), await expected());
     assert.ok((await cluster.results()) >= SAMPLES / shard, 'the workers recorded nothing');
     await cluster.until(async () => (await cluster.queued()) === 0);
@@ -136,6 +137,11 @@ test('without its server a command says so and fails, and a worker can still lea
 }, async (t) => {
   const { cluster, folder } = await newCluster(t);
   const worker = await cluster.startWorker('--drain', '0');
+  const detached = await kronlens(
+    ...analyze(join(folder, 'out'), '--nats', cluster.url, '--detach'),
+  );
+  assert.equal(detached.code, 2);
+  assert.match(detached.stderr, /no coordinator of this version serves at .* kronlens serve/);
   await cluster.server.kill();
   worker.kill('SIGTERM');
   const { code, stderr } = await kronlens(...analyze(join(folder, 'out'), '--nats', cluster.url));

@@ -1,8 +1,10 @@
 // The coordinator service with real processes: the bytes of embedded runs, whoever is killed or leaves.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { RunStatus } from '@kronlens/proto/nats';
+import { BUCKETS, Records, RunStatus, TASK_STREAM, WorkerNotesSchema } from '@kronlens/proto/nats';
 import { noNatsServer } from '@kronlens/proto/testing';
 import { examplePath, kronlens, startKronlens } from '../testing/kronlens-process.js';
 import { digests, temporaryFolder } from '../testing/result-folder.js';
@@ -121,7 +123,7 @@ test('a coordinator that was frozen finds that it is not the active one any more
   assert.equal(state?.epoch, 2n);
 });
 
-test('an interrupted client attaches again, and a run can be fetched into another folder', {
+test('runs are taken up again, fetched, listed and cancelled; bad input is the user’s to mend', {
   skip,
   timeout: 400_000,
 }, async (t) => {
@@ -144,67 +146,86 @@ test('an interrupted client attaches again, and a run can be fetched into anothe
   const again = await kronlens(...analyze(out, '--nats', cluster.url, '--resume'));
   assert.equal(again.code, 0, again.stderr);
   assert.deepEqual(await digests(out), await expected());
-
   await cluster.until(async () => (await cluster.runs()).every(({ results }) => results === ''));
   const gone = await kronlens('attach', run, ...to(join(folder, 'gone')));
   assert.equal(gone.code, 2);
   assert.match(gone.stderr, /fetched already/);
-  const { stdout } = await kronlens('runs', '--nats', cluster.url, '--json');
-  const [listed] = JSON.parse(stdout);
-  assert.equal(listed.run, run);
-  assert.equal(listed.status, 'finished');
-});
 
-test('a cancelled run ends and leaves nothing in the queue; what it is asked of it says', {
-  skip,
-  timeout: 400_000,
-}, async (t) => {
-  const { cluster, client } = await begun(t);
-  const [state] = await cluster.runs();
-  const { code } = await kronlens('cancel', state?.run ?? '', '--nats', cluster.url);
-  assert.equal(code, 0);
-  const ended = await client.ended;
+  await cluster.forgetResults();
+  const cancelled = startKronlens(...analyze(join(folder, 'cancelled'), '--nats', cluster.url));
+  await cluster.until(async () => (await cluster.results()) > 0);
+  const second = (await cluster.runs()).find((state) => state.run !== run)?.run ?? '';
+  assert.equal((await kronlens('cancel', second, '--nats', cluster.url)).code, 0);
+  const ended = await cancelled.ended;
   assert.equal(ended.code, 1);
   assert.match(ended.stderr, /run [0-9a-f]{8} was cancelled/);
-  assert.equal((await cluster.runs())[0]?.status, RunStatus.CANCELLED);
   await cluster.until(async () => (await cluster.queued()) === 0);
-});
 
-test('bad input is found where it is, without a run', { skip, timeout: 200_000 }, async (t) => {
-  const { cluster, folder } = await newCluster(t);
-  await cluster.startCoordinator();
-  const out = join(folder, 'out');
-  const missing = await kronlens(
-    'analyze',
-    MLP,
-    '--data',
-    '/none.npz',
-    '--out',
-    out,
-    '--nats',
-    cluster.url,
-  );
+  // What the files show is found before there is a run, what the model shows ends it.
+  const bad = (...args: readonly string[]) =>
+    kronlens('analyze', MLP, ...to(join(folder, 'bad')), ...args);
+  const missing = await bad('--data', '/none.npz');
   assert.equal(missing.code, 2);
   assert.match(missing.stderr, /none\.npz/);
-  assert.deepEqual(await cluster.runs(), []);
-  const bad = await kronlens(...analyze(out, '--nats', cluster.url, '--layers', 'nothing'));
-  assert.equal(bad.code, 2);
-  assert.match(bad.stderr, /nothing/);
-  assert.equal((await cluster.runs())[0]?.status, RunStatus.FAILED);
+  const nothing = await bad('--data', DIGITS, '--layers', 'nothing');
+  assert.equal(nothing.code, 2);
+  assert.match(nothing.stderr, /nothing/);
+
+  const { stdout } = await kronlens('runs', '--nats', cluster.url, '--json');
+  const listed = JSON.parse(stdout) as { run: string; status: string; error: string | null }[];
+  assert.deepEqual(
+    listed.map(({ status }) => status),
+    ['finished', 'cancelled', 'failed'],
+  );
+  assert.equal(listed[0]?.run, run);
+  assert.match(listed[2]?.error ?? '', /nothing/);
 });
 
-test('without a coordinator analyze coordinates itself, or says what is missing', {
-  skip,
-  timeout: 200_000,
+test('a deadly run fails with the reason, a small one finishes, while a large one goes on', {
+  skip: skip || (spawnSync('mkfifo', ['--version']).error ? 'there is no mkfifo here' : false),
+  timeout: 400_000,
 }, async (t) => {
   const { cluster, folder } = await newCluster(t);
+  await cluster.startCoordinator();
+  const submit = async (name: string, data: string, ...more: readonly string[]) => {
+    const known = (await cluster.runs()).length;
+    const args = analyze(join(folder, name), '--nats', cluster.url, '--detach', '--json', ...more);
+    args[args.indexOf(DIGITS)] = data;
+    const { code, stdout, stderr } = await kronlens(...args);
+    assert.equal(code, 0, stderr);
+    await cluster.until(async () => (await cluster.queued()) > known);
+    return (JSON.parse(stdout) as { run: string }).run;
+  };
+  const state = async (run: string) => (await cluster.runs()).find((found) => found.run === run);
+
+  // The data become a pipe that nobody writes to: reading them takes for ever.
+  const data = join(folder, 'data.npz');
+  await copyFile(DIGITS, data);
+  const deadly = await submit('deadly', data, '--shard', String(SAMPLES));
+  const message = await cluster.link.jsm.streams.getMessage(TASK_STREAM, { seq: 1 });
+  assert.ok(message !== null);
+  await rm(data);
+  spawnSync('mkfifo', [data]);
+  const large = await submit('large', DIGITS, '--shard', '1', '--batch', '1');
+  const small = await submit('small', DIGITS);
+
+  const notes = new Records(cluster.link, BUCKETS.notes, WorkerNotesSchema);
+  for (let killed = 0; killed < 3; killed++) {
+    const worker = await cluster.startWorker();
+    await cluster.until(
+      async () =>
+        (await notes.all()).filter(({ messages }) => messages.includes(1n)).length > killed,
+    );
+    worker.kill('SIGKILL');
+    await worker.ended;
+  }
   await cluster.startWorker();
-  const out = join(folder, 'out');
-  const detached = await kronlens(...analyze(out, '--nats', cluster.url, '--detach'));
-  assert.equal(detached.code, 2);
-  assert.match(detached.stderr, /no coordinator of this version serves at .* kronlens serve/);
-  const { code, stderr } = await kronlens(...analyze(out, '--nats', cluster.url));
-  assert.equal(code, 0, stderr);
-  assert.match(stderr, /this command coordinates its run itself/);
+  await cluster.until(async () => (await state(deadly))?.status === RunStatus.FAILED);
+  assert.equal((await state(deadly))?.error?.code, 'deadly-task');
+  await cluster.until(async () => (await state(small))?.status === RunStatus.FINISHED);
+  assert.equal((await state(large))?.status, RunStatus.RUNNING);
+  const out = join(folder, 'small');
+  const fetched = await kronlens('attach', small, '--nats', cluster.url, '--out', out);
+  assert.equal(fetched.code, 0, fetched.stderr);
   assert.deepEqual(await digests(out), await expected());
 });
