@@ -73,15 +73,19 @@ test('one, two and five workers, and different shards give the bytes of an embed
   await cluster.until(async () => (await cluster.runs()).every(({ results }) => results === ''));
 });
 
-/** Starts a run in a cluster of one coordinator and one worker. */
-async function begun(t: TestContext, ...more: readonly string[]) {
+/**
+ * A cluster of one coordinator and one worker with a run that has got somewhere. The worker is frozen, so
+ * that the run cannot end before the test has done to it what it wants.
+ */
+async function begun(t: TestContext) {
   const { cluster, folder } = await newCluster(t);
   const coordinator = await cluster.startCoordinator();
   const worker = await cluster.startWorker();
   const out = join(folder, 'out');
-  const args = analyze(out, '--nats', cluster.url, '--shard', String(BATCH), ...more);
-  const client = startKronlens(...args);
+  const client = startKronlens(...analyze(out, '--nats', cluster.url, '--shard', String(BATCH)));
   await cluster.until(async () => (await cluster.results()) >= 8);
+  worker.kill('SIGSTOP');
+  assert.equal((await cluster.runs())[0]?.status, RunStatus.RUNNING);
   return { cluster, folder, coordinator, worker, client, out };
 }
 
@@ -89,15 +93,14 @@ test('a killed coordinator is replaced by one that waits, and by one that is sta
   skip,
   timeout: 400_000,
 }, async (t) => {
-  const { cluster, coordinator, client, out } = await begun(t);
+  const { cluster, coordinator, worker, client, out } = await begun(t);
   const second = await cluster.startCoordinator();
   coordinator.kill('SIGKILL');
   await second.said(/ serves at /);
   await second.said(/goes on/);
-  const recorded = await cluster.results();
-  await cluster.until(async () => (await cluster.results()) > recorded);
   second.kill('SIGKILL');
   await cluster.startCoordinator();
+  worker.kill('SIGCONT');
   const { code, stderr } = await client.ended;
   assert.equal(code, 0, stderr);
   assert.deepEqual(await digests(out), await expected());
@@ -110,12 +113,13 @@ test('a coordinator that was frozen finds that it is not the active one any more
   skip,
   timeout: 400_000,
 }, async (t) => {
-  const { cluster, coordinator, client, out } = await begun(t);
+  const { cluster, coordinator, worker, client, out } = await begun(t);
   const second = await cluster.startCoordinator();
   coordinator.kill('SIGSTOP');
   await second.said(/goes on/);
   coordinator.kill('SIGCONT');
   await coordinator.said(/another coordinator has taken over/);
+  worker.kill('SIGCONT');
   const { code, stderr } = await client.ended;
   assert.equal(code, 0, stderr);
   assert.deepEqual(await digests(out), await expected());
@@ -127,9 +131,10 @@ test('runs are taken up again, fetched, listed and cancelled; bad input is the u
   skip,
   timeout: 400_000,
 }, async (t) => {
-  const { cluster, folder, client, out } = await begun(t);
+  const { cluster, folder, worker, client, out } = await begun(t);
   client.kill('SIGINT');
   const left = await client.ended;
+  worker.kill('SIGCONT');
   assert.equal(left.code, 130, left.stderr);
   const [, run = ''] = /kronlens attach ([0-9a-f]{8}) /.exec(left.stderr) ?? [];
 
@@ -152,13 +157,15 @@ test('runs are taken up again, fetched, listed and cancelled; bad input is the u
   assert.match(gone.stderr, /fetched already/);
 
   await cluster.forgetResults();
+  worker.kill('SIGSTOP');
   const cancelled = startKronlens(...analyze(join(folder, 'cancelled'), '--nats', cluster.url));
-  await cluster.until(async () => (await cluster.results()) > 0);
+  await cluster.until(async () => (await cluster.queued()) > 0);
   const second = (await cluster.runs()).find((state) => state.run !== run)?.run ?? '';
   assert.equal((await kronlens('cancel', second, '--nats', cluster.url)).code, 0);
   const ended = await cancelled.ended;
   assert.equal(ended.code, 1);
   assert.match(ended.stderr, /run [0-9a-f]{8} was cancelled/);
+  worker.kill('SIGCONT');
   await cluster.until(async () => (await cluster.queued()) === 0);
 
   // What the files show is found before there is a run, what the model shows ends it.
