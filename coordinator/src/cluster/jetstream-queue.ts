@@ -21,7 +21,6 @@ import {
   type NatsLink,
   Records,
   setUpCluster,
-  TASK_STREAM,
   type TaskClass,
   type TaskNeeds,
   taskClass,
@@ -31,7 +30,7 @@ import {
 import type { IsBearable, Queue } from '../plan/queue.js';
 import { CODE_VERSION } from '../version.js';
 import { Outstanding, type Wanted } from './outstanding.js';
-import { removeIfStuck, removeLeftovers } from './stuck-messages.js';
+import { removeIfStuck, removeLeftovers, withdraw } from './stuck-messages.js';
 
 /** Tasks of one run in the work queue at a time: others get their turn, and a killed run leaves few. */
 const MOST_SENT = 256;
@@ -108,8 +107,8 @@ export class JetStreamQueue implements Queue {
     clearInterval(this.#timer);
     this.#events.unsubscribe();
     await Promise.allSettled([...this.#working]);
-    const { link, store } = this.#options;
-    if (!link.connection.isClosed()) await removeLeftovers(link, store).catch(() => {});
+    const { link, run } = this.#options;
+    if (!link.connection.isClosed()) await removeLeftovers(link, run).catch(() => {});
   }
 
   #keepTrack(work: Promise<void>): void {
@@ -225,9 +224,8 @@ export class JetStreamQueue implements Queue {
     if (link.connection.isClosed()) return;
     link.connection.publish(cancelSubject(run));
     for (const { id, task } of sent) {
-      const filter = taskSubject(this.#placeOf(task), CODE_VERSION, id);
       // Not worth waiting for a server that is away: a task that stays costs little.
-      await link.jsm.streams.purge(TASK_STREAM, { filter }).catch(() => {});
+      await withdraw(link, this.#placeOf(task), id).catch(() => {});
     }
   }
 }

@@ -1,6 +1,7 @@
 // Finds tasks in the work queue that the server will never hand out: it forgot, when it was killed, that they had left.
-import { type ArtifactStore, isContentId } from '@kronlens/proto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  decodeDispatch,
   type NatsLink,
   TASK_CLASSES,
   TASK_STREAM,
@@ -35,17 +36,49 @@ export async function removeIfStuck(
   });
 }
 
-/** Removes what is left in the work queue of tasks that have their results or were acknowledged, of whatever run. */
-export async function removeLeftovers(link: NatsLink, store: ArtifactStore): Promise<void> {
+/** Acknowledgements that are under way have arrived after so long. */
+const SETTLED_MS = 500;
+
+/**
+ * Removes what is stuck in the work queue of a run that has ended. Other runs' tasks, and what a worker
+ * has in hand, are not touched.
+ */
+export async function removeLeftovers(link: NatsLink, run: string): Promise<void> {
+  if ((await tasksOf(link, run)).length === 0) return;
+  await sleep(SETTLED_MS);
+  for (const { place, id } of await tasksOf(link, run)) await removeIfStuck(link, place, id);
+}
+
+/** Tasks in the work queue that the run has sent. */
+async function tasksOf(link: NatsLink, run: string) {
+  const found: { readonly place: TaskClass; readonly id: string }[] = [];
   for (const place of TASK_CLASSES) {
     const subjects_filter = taskSubject(place, CODE_VERSION, '*');
     const { state } = await link.jsm.streams.info(TASK_STREAM, { subjects_filter });
-    for (const filter of Object.keys(state.subjects ?? {})) {
-      const id = filter.split('.').at(-1) ?? '';
-      if (!isContentId(id)) continue;
-      // The artifacts of a result may be gone already, as those of sums that were merged.
-      if ((await store.getResult(id)) === undefined) await removeIfStuck(link, place, id);
-      else await link.jsm.streams.purge(TASK_STREAM, { filter });
+    for (const subject of Object.keys(state.subjects ?? {})) {
+      const last = { last_by_subj: subject };
+      const message = await link.jsm.streams.getMessage(TASK_STREAM, last).catch(() => null);
+      if (message !== null && runOf(message.data) === run)
+        found.push({ place, id: subject.split('.').at(-1) ?? '' });
     }
   }
+  return found;
+}
+
+function runOf(bytes: Uint8Array): string | undefined {
+  try {
+    return decodeDispatch(bytes).run;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Takes a task out of the work queue. By its number and not by a purge of its subject, by which a
+ * server (2.9) forgets what else the consumer has handed out.
+ */
+export async function withdraw(link: NatsLink, place: TaskClass, taskId: string): Promise<void> {
+  const subject = taskSubject(place, CODE_VERSION, taskId);
+  const message = await link.jsm.streams.getMessage(TASK_STREAM, { last_by_subj: subject });
+  if (message !== null) await link.jsm.streams.deleteMessage(TASK_STREAM, message.seq);
 }

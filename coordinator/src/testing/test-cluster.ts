@@ -60,9 +60,10 @@ export class TestCluster {
 
   /** Starts a worker process of two tasks at a time, and waits until it says that it is there. */
   async startWorker(...more: readonly string[]): Promise<Running> {
-    const before = (await this.workerNames()).length;
+    const before = await this.workerNames();
     const worker = this.launchWorker(this.server.url, [], more);
-    await this.until(async () => (await this.workerNames()).length > before);
+    // Entries of killed workers expire meanwhile: counting would not do.
+    await this.until(async () => (await this.workerNames()).some((name) => !before.includes(name)));
     return worker;
   }
 
