@@ -107,8 +107,8 @@ export class JetStreamQueue implements Queue {
     clearInterval(this.#timer);
     this.#events.unsubscribe();
     await Promise.allSettled([...this.#working]);
-    const { link, run } = this.#options;
-    if (!link.connection.isClosed()) await removeLeftovers(link, run).catch(() => {});
+    const { link } = this.#options;
+    if (!link.connection.isClosed()) await removeLeftovers(link).catch(() => {});
   }
 
   #keepTrack(work: Promise<void>): void {

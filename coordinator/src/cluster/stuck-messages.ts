@@ -1,7 +1,6 @@
 // Finds tasks in the work queue that the server will never hand out: it forgot, when it was killed, that they had left.
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  decodeDispatch,
   type NatsLink,
   TASK_CLASSES,
   TASK_STREAM,
@@ -40,37 +39,28 @@ export async function removeIfStuck(
 const SETTLED_MS = 500;
 
 /**
- * Removes what is stuck in the work queue of a run that has ended. Other runs' tasks, and what a worker
- * has in hand, are not touched.
+ * Removes what is stuck in the work queue, of whatever run: one that was killed cannot do it. What waits or
+ * is in a worker's hands is not touched.
  */
-export async function removeLeftovers(link: NatsLink, run: string): Promise<void> {
-  if ((await tasksOf(link, run)).length === 0) return;
+export async function removeLeftovers(link: NatsLink): Promise<void> {
+  const before = await queuedTasks(link);
+  if (before.size === 0) return;
   await sleep(SETTLED_MS);
-  for (const { place, id } of await tasksOf(link, run)) await removeIfStuck(link, place, id);
+  // One that is acknowledged at this very moment is gone when it is to be removed.
+  for (const [subject, { place, id }] of await queuedTasks(link))
+    if (before.has(subject)) await removeIfStuck(link, place, id).catch(() => {});
 }
 
-/** Tasks in the work queue that the run has sent. */
-async function tasksOf(link: NatsLink, run: string) {
-  const found: { readonly place: TaskClass; readonly id: string }[] = [];
+/** Tasks in the work queue by subject. */
+async function queuedTasks(link: NatsLink) {
+  const found = new Map<string, { readonly place: TaskClass; readonly id: string }>();
   for (const place of TASK_CLASSES) {
     const subjects_filter = taskSubject(place, CODE_VERSION, '*');
     const { state } = await link.jsm.streams.info(TASK_STREAM, { subjects_filter });
-    for (const subject of Object.keys(state.subjects ?? {})) {
-      const last = { last_by_subj: subject };
-      const message = await link.jsm.streams.getMessage(TASK_STREAM, last).catch(() => null);
-      if (message !== null && runOf(message.data) === run)
-        found.push({ place, id: subject.split('.').at(-1) ?? '' });
-    }
+    for (const subject of Object.keys(state.subjects ?? {}))
+      found.set(subject, { place, id: subject.split('.').at(-1) ?? '' });
   }
   return found;
-}
-
-function runOf(bytes: Uint8Array): string | undefined {
-  try {
-    return decodeDispatch(bytes).run;
-  } catch {
-    return undefined;
-  }
 }
 
 /**
