@@ -1,5 +1,5 @@
 // Making and reading constant tensors.
-import { type DType, elementCount, type Tensor } from './graph.js';
+import type { DType, Tensor } from './graph.js';
 
 /** Bytes of one element; string tensors have no fixed size and are never read by us. */
 export const ELEMENT_BYTES: Readonly<Record<Exclude<DType, 'string'>, number>> = {
@@ -107,12 +107,4 @@ export function tensorNumbers(tensor: Tensor): number[] {
     case 'string':
       throw new Error('a string tensor has no numbers');
   }
-}
-
-/** True when the declared shape and the bytes agree. */
-export function isWhole(tensor: Tensor): boolean {
-  return (
-    tensor.dtype === 'string' ||
-    tensor.bytes.byteLength === elementCount(tensor.shape) * ELEMENT_BYTES[tensor.dtype]
-  );
 }

@@ -30,11 +30,6 @@ export interface EigenJob {
   readonly size: number;
 }
 
-/** The cost of a decomposition, in operations up to a constant. */
-export function eigenCost(size: number): number {
-  return size ** 3;
-}
-
 function eigenTask({ bundle, tensor, layer, size }: EigenJob): Task {
   const value = create(EigenTaskSchema, { bundle, tensor, scale: 1, layer, size: BigInt(size) });
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'eigen', value } });

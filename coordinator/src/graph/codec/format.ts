@@ -5,8 +5,6 @@ import type { DType } from '../graph.js';
 export const OLDEST_OPSET = 9;
 /** The newest opset of the standard domain that ONNX Runtime 1.30 executes. */
 export const NEWEST_OPSET = 26;
-/** The newest version of the file format that ONNX Runtime 1.30 reads. */
-export const NEWEST_IR_VERSION = 13;
 /** The format's limit: a serialised message is smaller than 2 GiB. */
 export const LARGEST_MESSAGE_BYTES = 2 ** 31 - 1;
 
