@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { noNatsServer } from '@kronlens/proto/testing';
+import { analyze, expected as embedded, newCluster } from '../testing/cluster-run.js';
 import { type CuttableLink, newCuttableLink } from '../testing/cuttable-link.js';
-import { examplePath, kronlens, type Running, startKronlens } from '../testing/kronlens-process.js';
-import { digests, temporaryFolder } from '../testing/result-folder.js';
-import { ACK_WAIT_MS, TestCluster } from '../testing/test-cluster.js';
+import { type Running, startKronlens } from '../testing/kronlens-process.js';
+import { digests } from '../testing/result-folder.js';
+import { ACK_WAIT_MS, type TestCluster } from '../testing/test-cluster.js';
 
 const SECONDS = Number(process.env.KRONLENS_CHAOS_SECONDS ?? 90);
 const SEED = Number(process.env.KRONLENS_CHAOS_SEED ?? 1);
@@ -40,11 +41,6 @@ function* schedule(random: () => number): Generator<string, never> {
     while (left.length > 0) yield left.splice(Math.floor(random() * left.length), 1)[0] ?? '';
   }
 }
-
-const analyze = (out: string, ...more: readonly string[]) => [
-  ...['analyze', examplePath('digits/mlp.onnx'), '--data', examplePath('digits/digits.npz')],
-  ...['--out', out, '--samples', '640', '--measure', 'factors,eigen', '--batch', '8', ...more],
-];
 
 /** The run under test: the command is started again, with --resume, as often as it is killed. */
 class PersistentRun {
@@ -155,14 +151,9 @@ class Chaos {
 }
 
 async function start(t: TestContext) {
-  const cluster = await TestCluster.start();
+  const { cluster, folder } = await newCluster(t);
   const link = await newCuttableLink(cluster.server.port);
-  const { folder, remove } = await temporaryFolder();
-  t.after(async () => {
-    await cluster.remove();
-    await link.remove();
-    await remove();
-  });
+  t.after(() => link.remove());
   return { cluster, link, folder };
 }
 
@@ -171,10 +162,7 @@ test('whatever is killed, cut off and started again, the bytes are the same', {
   timeout: (SECONDS + 400) * 1000,
 }, async (t) => {
   const { cluster, link, folder } = await start(t);
-  const reference = join(folder, 'embedded');
-  const { code, stderr } = await kronlens(...analyze(reference));
-  assert.equal(code, 0, stderr);
-  const expected = await digests(reference);
+  const expected = await embedded();
 
   const random = randomNumbers(SEED);
   const chaos = new Chaos(cluster, await cluster.startCoordinator(), link, random);

@@ -1,50 +1,14 @@
 // Runs on a cluster of real processes give the same bytes as embedded ones, whatever is killed on the way.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { noNatsServer } from '@kronlens/proto/testing';
-import { examplePath, kronlens, startKronlens } from '../testing/kronlens-process.js';
-import { digests, temporaryFolder } from '../testing/result-folder.js';
-import { TestCluster } from '../testing/test-cluster.js';
+import { analyze, BATCH, expected, newCluster, SAMPLES } from '../testing/cluster-run.js';
+import { kronlens, startKronlens } from '../testing/kronlens-process.js';
+import { digests } from '../testing/result-folder.js';
 
 const skip = noNatsServer;
-const MLP = examplePath('digits/mlp.onnx');
-const DIGITS = examplePath('digits/digits.npz');
-const SAMPLES = 640;
-const BATCH = 8;
-
-const analyze = (out: string, ...more: readonly string[]) => [
-  ...['analyze', MLP, '--data', DIGITS, '--out', out, '--samples', String(SAMPLES)],
-  ...['--measure', 'factors,eigen', '--batch', String(BATCH), ...more],
-];
-
-async function newCluster(t: TestContext, guarded = false) {
-  const cluster = await TestCluster.start(guarded);
-  const { folder, remove } = await temporaryFolder();
-  t.after(async () => {
-    await cluster.remove();
-    await remove();
-  });
-  return { cluster, folder };
-}
-
-/** The bytes that every run has to give. */
-let embedded: Promise<Record<string, string>> | undefined;
-function expected(): Promise<Record<string, string>> {
-  embedded ??= (async () => {
-    const { folder, remove } = await temporaryFolder();
-    try {
-      const { code, stderr } = await kronlens(...analyze(folder));
-      assert.equal(code, 0, stderr);
-      return await digests(folder);
-    } finally {
-      await remove();
-    }
-  })();
-  return embedded;
-}
-
 test('embedded, one worker and two, and different shards give the same bytes', {
   skip,
   timeout: 300_000,

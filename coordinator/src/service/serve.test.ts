@@ -6,47 +6,19 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { BUCKETS, Records, RunStatus, TASK_STREAM, WorkerNotesSchema } from '@kronlens/proto/nats';
 import { noNatsServer } from '@kronlens/proto/testing';
-import { examplePath, kronlens, startKronlens } from '../testing/kronlens-process.js';
-import { digests, temporaryFolder } from '../testing/result-folder.js';
-import { TestCluster } from '../testing/test-cluster.js';
+import {
+  analyze,
+  BATCH,
+  DIGITS,
+  expected,
+  MLP,
+  newCluster,
+  SAMPLES,
+} from '../testing/cluster-run.js';
+import { kronlens, startKronlens } from '../testing/kronlens-process.js';
+import { digests } from '../testing/result-folder.js';
 
 const skip = noNatsServer;
-const MLP = examplePath('digits/mlp.onnx');
-const DIGITS = examplePath('digits/digits.npz');
-const SAMPLES = 640;
-const BATCH = 8;
-
-const analyze = (out: string, ...more: readonly string[]) => [
-  ...['analyze', MLP, '--data', DIGITS, '--out', out, '--samples', String(SAMPLES)],
-  ...['--measure', 'factors,eigen', '--batch', String(BATCH), ...more],
-];
-
-async function newCluster(t: TestContext, guarded = false) {
-  const cluster = await TestCluster.start(guarded);
-  const { folder, remove } = await temporaryFolder();
-  t.after(async () => {
-    await cluster.remove();
-    await remove();
-  });
-  return { cluster, folder };
-}
-
-/** The bytes that every run has to give. */
-let embedded: Promise<Record<string, string>> | undefined;
-function expected(): Promise<Record<string, string>> {
-  embedded ??= (async () => {
-    const { folder, remove } = await temporaryFolder();
-    try {
-      const { code, stderr } = await kronlens(...analyze(folder));
-      assert.equal(code, 0, stderr);
-      return await digests(folder);
-    } finally {
-      await remove();
-    }
-  })();
-  return embedded;
-}
-
 test('one, two and five workers, and different shards give the bytes of an embedded run', {
   skip,
   timeout: 400_000,
