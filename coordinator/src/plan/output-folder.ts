@@ -74,10 +74,7 @@ export async function inspectOutputFolder<Head extends RecordHead = RunRecord>(
 }
 
 /** @throws UsageError when the folder's run is another one than the wanted one */
-export function requireSameRun(
-  folder: OutputFolder<RecordHead>,
-  wanted: RunIdentity<object>,
-): void {
+function requireSameRun(folder: OutputFolder<RecordHead>, wanted: RunIdentity<object>): void {
   const other = folder.previous && difference(folder.previous, wanted);
   if (other !== undefined)
     throw new UsageError(
@@ -86,10 +83,32 @@ export function requireSameRun(
 }
 
 /**
+ * Works in a run's folder while no other process does.
+ * @param found what `look` saw before the run was prepared
+ * @throws UsageError when the folder holds another run or another process works in it;
+ *   BadInputError when it cannot be written to, DiskFullError
+ */
+export async function inFolderOfRun<Head extends RecordHead, T>(
+  found: OutputFolder<Head>,
+  look: () => Promise<OutputFolder<Head>>,
+  wanted: RunIdentity<object>,
+  work: (folder: OutputFolder<Head>) => Promise<T>,
+): Promise<T> {
+  requireSameRun(found, wanted);
+  return await inLockedFolder(found, async () => {
+    // Another process may have used it since.
+    const { previous } = await look();
+    const folder = { ...found, previous };
+    requireSameRun(folder, wanted);
+    return await work(folder);
+  });
+}
+
+/**
  * Makes the folder, and works in it while no other process does.
  * @throws UsageError when another process does; BadInputError when it cannot be written to, DiskFullError
  */
-export async function inLockedFolder<T>(
+async function inLockedFolder<T>(
   { path, isNew }: Pick<OutputFolder, 'path' | 'isNew'>,
   work: () => Promise<T>,
 ): Promise<T> {

@@ -13,13 +13,12 @@ import { VERSION } from '../version.js';
 import { affineBlocks, chooseBlocks, type NamedBlock } from './choose-blocks.js';
 import { chooseLayers } from './choose-layers.js';
 import { checkClassMeans } from './class-means-stage.js';
-import { dtypeOf } from './element-types.js';
 import type { Engine } from './engine.js';
 import { factorOptions } from './factor-options.js';
 import { checkFullHessian } from './full-hessian-stage.js';
 import type { AnalysisOptions, ExecutionOptions } from './options.js';
 import { DataSource, type RunData } from './run-data.js';
-import { type RunIdentity, recordOptions } from './run-record.js';
+import { type RunIdentity, recordArrays, recordOptions } from './run-record.js';
 import { checkEmbeddings, splitLayers } from './split-layers.js';
 import { UsageError } from './usage-error.js';
 
@@ -52,14 +51,7 @@ function identityOf(
   return {
     version: VERSION,
     model: { path: model.path, sha256: model.sha256 },
-    data: arrays.map(({ name, path, member, type, shape, sha256 }) => ({
-      name,
-      path,
-      member,
-      type: dtypeOf(type) ?? 'unknown',
-      shape: shape.map(Number),
-      sha256,
-    })),
+    data: recordArrays(arrays),
     options: recordOptions(options),
   };
 }

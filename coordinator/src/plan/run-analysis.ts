@@ -7,11 +7,10 @@ import { type FactorStage, runFactorStage } from './factor-stage.js';
 import { KFOC_PASSES, runKfoc } from './kfoc-stage.js';
 import { leaveFolder } from './leave-folder.js';
 import {
-  inLockedFolder,
+  inFolderOfRun,
   inspectOutputFolder,
   type OutputFolder,
   prepareOutputFolder,
-  requireSameRun,
   tidyOutputFolder,
 } from './output-folder.js';
 import { type AnalysisRequest, type PreparedRun, prepareRun } from './prepare-run.js';
@@ -19,7 +18,7 @@ import type { ProgressSink } from './progress-sink.js';
 import { RunClock } from './run-clock.js';
 import { RunKeeper } from './run-keeper.js';
 import type { RunRecord } from './run-record.js';
-import { StageProgress } from './stage-progress.js';
+import { stageRunner } from './run-stage.js';
 import { ResultWriter } from './write-results.js';
 
 export interface AnalysisOutcome {
@@ -39,16 +38,12 @@ export async function runAnalysis(
 ): Promise<AnalysisOutcome> {
   const { execution } = request;
   const clock = new RunClock();
-  const found = await inspectOutputFolder(execution.out, execution.resume);
+  const look = () => inspectOutputFolder(execution.out, execution.resume);
+  const found = await look();
   const prepared = await clock.timed('open', () => prepareRun(request, engine));
-  requireSameRun(found, prepared.identity);
-  return await inLockedFolder(found, async () => {
-    // Another process may have used it since.
-    const { previous } = await inspectOutputFolder(execution.out, execution.resume);
-    const folder = { ...found, previous };
-    requireSameRun(folder, prepared.identity);
-    return await runIn(folder, prepared, request, engine, clock, progress);
-  });
+  return await inFolderOfRun(found, look, prepared.identity, (folder) =>
+    runIn(folder, prepared, request, engine, clock, progress),
+  );
 }
 
 /** Runs in a folder that no other process uses. */
@@ -103,18 +98,7 @@ async function runStages(
   progress: ProgressSink,
 ): Promise<RunRecord> {
   const { seen } = keeper;
-  const during = async <T>(
-    name: string,
-    total: number,
-    unit: string,
-    work: (shown: StageProgress) => Promise<T>,
-  ): Promise<T> => {
-    const shown = new StageProgress(progress, name, total, unit);
-    engine.onProgress((report) => shown.partial(report));
-    const result = await clock.timed(name, () => work(shown));
-    shown.end();
-    return result;
-  };
+  const during = stageRunner(engine, progress, clock);
   const merged = await during('factors', stage.samples, 'samples', (shown) =>
     runFactorStage(engine, stage, shown, seen),
   );

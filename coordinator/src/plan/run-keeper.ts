@@ -1,13 +1,19 @@
 // Keeps run.json: what is known at the start, what comes in, how the run ends.
-import { KronlensError, type TaskResult } from '@kronlens/proto';
+import type { TaskResult } from '@kronlens/proto';
 import { normalisations } from '../merge/normalisation.js';
 import type { FactorPlan } from '../programs/index.js';
 import { VERSION } from '../version.js';
-import { hardwareOf } from './hardware-of.js';
 import type { OutputFolder } from './output-folder.js';
 import type { AnalysisRequest, PreparedRun } from './prepare-run.js';
 import type { RunClock } from './run-clock.js';
-import { RECORD_FORMAT, type RunRecord, writeRecord } from './run-record.js';
+import {
+  HardwareLog,
+  RECORD_FORMAT,
+  type RunRecord,
+  runTimings,
+  writeFailure,
+  writeRecord,
+} from './run-record.js';
 
 /** What a run finds out, beside its files. */
 export type Findings = Pick<
@@ -32,7 +38,7 @@ export class RunKeeper {
   readonly #prepared: PreparedRun;
   readonly #plan: FactorPlan;
   readonly #clock: RunClock;
-  readonly #hardware = new Map<string, Readonly<Record<string, string>>>();
+  readonly #hardware = new HardwareLog();
 
   constructor(
     folder: OutputFolder,
@@ -49,12 +55,9 @@ export class RunKeeper {
   }
 
   /** Notes what computed a task. */
-  readonly seen = (result: TaskResult): void => {
-    for (const { facts } of hardwareOf(result)) {
-      const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1));
-      if (sorted.length > 0) this.#hardware.set(JSON.stringify(sorted), Object.fromEntries(sorted));
-    }
-  };
+  get seen(): (result: TaskResult) => void {
+    return this.#hardware.seen;
+  }
 
   /** @throws DiskFullError */
   async begin(): Promise<void> {
@@ -68,13 +71,10 @@ export class RunKeeper {
     return record;
   }
 
-  /** Says in the record that the run failed; the error itself matters more than a full disk. */
+  /** Says in the record that the run failed. */
   async fail(error: unknown): Promise<void> {
     const message = error instanceof Error ? error.message : String(error);
-    const record = { ...this.#record('failed', NOTHING), error: message };
-    await writeRecord(this.#folder.path, record).catch((cause: unknown) => {
-      if (!(cause instanceof KronlensError)) throw cause;
-    });
+    await writeFailure(this.#folder.path, { ...this.#record('failed', NOTHING), error: message });
   }
 
   #record(status: RunRecord['status'], findings: Findings): RunRecord {
@@ -104,17 +104,9 @@ export class RunKeeper {
       skipped,
       warnings,
       versions: { kronlens: VERSION, node: process.version },
-      hardware: [...this.#hardware.keys()].sort().map((key) => this.#hardware.get(key) ?? {}),
+      hardware: this.#hardware.distinct,
       ...findings,
-      timings: {
-        started: previous?.timings.started ?? this.#clock.started,
-        finished: status === 'finished' ? new Date().toISOString() : null,
-        resumed: previous === undefined ? 0 : previous.timings.resumed + 1,
-        parallel: execution.parallel,
-        shard: execution.shard ?? null,
-        totalMs: this.#clock.elapsedMs,
-        stagesMs: { ...this.#clock.stagesMs },
-      },
+      timings: runTimings(status, previous, this.#clock, execution),
     };
   }
 }

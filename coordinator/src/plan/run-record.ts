@@ -10,7 +10,7 @@ import {
 } from '@kronlens/proto';
 import type { FullSummary, LayerSummary } from '../report/summary.js';
 import { dtypeOf } from './element-types.js';
-import { hardwareOf } from './hardware-of.js';
+import { hardwareOf, sortedFacts } from './hardware-of.js';
 import type { AnalysisOptions } from './options.js';
 import type { RunClock } from './run-clock.js';
 
@@ -187,8 +187,8 @@ export class HardwareLog {
 
   /** Notes what computed a task. */
   readonly seen = (result: TaskResult): void => {
-    for (const { facts } of hardwareOf(result)) {
-      const sorted = Object.entries(facts).sort(([a], [b]) => (a < b ? -1 : 1));
+    for (const hardware of hardwareOf(result)) {
+      const sorted = sortedFacts(hardware);
       if (sorted.length > 0) this.#found.set(JSON.stringify(sorted), Object.fromEntries(sorted));
     }
   };

@@ -16,16 +16,15 @@ import {
 import type { Engine } from '../engine.js';
 import { leaveFolder } from '../leave-folder.js';
 import {
-  inLockedFolder,
+  inFolderOfRun,
   inspectOutputFolder,
   type OutputFolder,
   prepareOutputFolder,
-  requireSameRun,
   tidyOutputFolder,
 } from '../output-folder.js';
 import type { ProgressSink } from '../progress-sink.js';
 import { RunClock } from '../run-clock.js';
-import { StageProgress } from '../stage-progress.js';
+import { type RunStage, stageRunner } from '../run-stage.js';
 import { findBases } from './basis-stage.js';
 import type { BoundRequest, Variant } from './bound-options.js';
 import { BoundKeeper, type BoundRecord } from './bound-record.js';
@@ -63,14 +62,9 @@ export async function runBound(
   const look = () => inspectOutputFolder<BoundRecord>(execution.out, execution.resume, 'bound');
   const found = await look();
   const prepared = await clock.timed('open', () => prepareBound(request, engine));
-  requireSameRun(found, prepared.identity);
-  return await inLockedFolder(found, async () => {
-    // Another process may have used it since.
-    const { previous } = await look();
-    const folder = { ...found, previous };
-    requireSameRun(folder, prepared.identity);
-    return await runIn(folder, prepared, request, engine, clock, progress);
-  });
+  return await inFolderOfRun(found, look, prepared.identity, (folder) =>
+    runIn(folder, prepared, request, engine, clock, progress),
+  );
 }
 
 /** Runs in a folder that no other process uses. */
@@ -111,7 +105,7 @@ class BoundRun {
   readonly #prepared: PreparedBound;
   readonly #engine: Engine;
   readonly #keeper: BoundKeeper;
-  readonly #clock: RunClock;
+  readonly #during: RunStage;
   readonly #progress: ProgressSink;
   readonly #history = new Map<Variant, BoundHistoryRow[]>();
 
@@ -127,7 +121,7 @@ class BoundRun {
     this.#prepared = prepared;
     this.#engine = engine;
     this.#keeper = keeper;
-    this.#clock = clock;
+    this.#during = stageRunner(engine, progress, clock);
     this.#progress = progress;
   }
 
@@ -230,19 +224,6 @@ class BoundRun {
     const last = rows.at(-1);
     if (last === undefined) return;
     this.#progress.detail?.(shownEpoch(last));
-  }
-
-  async #during<T>(
-    name: string,
-    total: number,
-    unit: string,
-    work: (shown: StageProgress) => Promise<T>,
-  ): Promise<T> {
-    const shown = new StageProgress(this.#progress, name, total, unit);
-    this.#engine.onProgress((report) => shown.partial(report));
-    const result = await this.#clock.timed(name, () => work(shown));
-    shown.end();
-    return result;
   }
 
   async #write(name: string, bytes: Uint8Array): Promise<void> {
