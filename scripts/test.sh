@@ -14,7 +14,7 @@ need() { # package, and a command that succeeds when it is there
   shift
   "$@" >/dev/null 2>&1 || missing+=("$package")
 }
-need libopenblas0 sh -c 'ls /usr/lib/*/libopenblas.so.0 /usr/lib*/libopenblas.so.0'
+need libopenblas0 sh -c 'ls /usr/lib/*/libopenblas.so.0 /usr/lib*/libopenblas.so.0 | grep .'
 need nats-server sh -c 'command -v nats-server'
 need docker-compose sh -c 'docker compose version || docker-compose version'
 need chromium sh -c 'command -v chromium'
