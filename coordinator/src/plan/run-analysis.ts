@@ -2,6 +2,7 @@
 import { withPairs } from '../merge/layer-factors.js';
 import { planFactors } from '../programs/index.js';
 import type { RunSummary } from '../report/summary.js';
+import { AnalysisWork, findingsOf, STAGES, takeFactors, writeTables } from './analysis/index.js';
 import type { Engine } from './engine.js';
 import { type FactorStage, runFactorStage } from './factor-stage.js';
 import { KFOC_PASSES, runKfoc } from './kfoc-stage.js';
@@ -19,7 +20,6 @@ import { RunClock } from './run-clock.js';
 import { RunKeeper } from './run-keeper.js';
 import type { RunRecord } from './run-record.js';
 import { stageRunner } from './run-stage.js';
-import { ResultWriter } from './write-results.js';
 
 export interface AnalysisOutcome {
   readonly record: RunRecord;
@@ -91,73 +91,38 @@ async function runIn(
 
 async function runStages(
   { options, execution }: AnalysisRequest,
-  prepared: PreparedRun,
+  run: PreparedRun,
   stage: FactorStage,
   engine: Engine,
   { keeper, clock }: { readonly keeper: RunKeeper; readonly clock: RunClock },
   progress: ProgressSink,
 ): Promise<RunRecord> {
   const { seen } = keeper;
+  const { out: folder, shard } = execution;
   const during = stageRunner(engine, progress, clock);
   const merged = await during('factors', stage.samples, 'samples', (shown) =>
     runFactorStage(engine, stage, shown, seen),
   );
-  const writer = new ResultWriter(engine, prepared, options, execution.out);
+  const work = new AnalysisWork({ engine, run, options, folder, shard, seen });
   const { folds } = stage.plan;
   if (options.sharing === 'kfoc')
-    await during('kfoc', stage.samples * KFOC_PASSES * prepared.layers.length, 'samples', (shown) =>
-      writer.writeFactors(merged, folds, async (layer, factors) => {
-        const setting = writer.passSetting(execution.shard);
-        return withPairs(
-          factors,
-          await runKfoc(engine, setting, layer, factors.groups, shown, seen),
-        );
+    await during('kfoc', stage.samples * KFOC_PASSES * run.layers.length, 'samples', (shown) =>
+      takeFactors(work, merged, folds, async (layer, factors) => {
+        const { groups } = factors;
+        const pairs = await runKfoc(engine, work.passSetting, layer, groups, shown, seen);
+        return withPairs(factors, pairs);
       }),
     );
   else
     await clock.timed('write', () =>
-      writer.writeFactors(merged, folds, async (_layer, factors) => factors),
+      takeFactors(work, merged, folds, async (_layer, factors) => factors),
     );
-  if (writer.matrices > 0)
-    await during('eigen', writer.matrices, 'matrices', (shown) =>
-      writer.writeEigenpairs(shown, seen),
-    );
-  if (writer.blocks > 0)
-    await during('curvature', writer.blocks, 'layers', (shown) =>
-      writer.writeCurvature(shown, seen),
-    );
-  if (writer.hessians > 0)
-    await during('hessian', writer.hessians, 'layers', (shown) =>
-      writer.writeHessians(shown, seen),
-    );
-  if (writer.parameterBlocks > 0)
-    await during('blocks', writer.parameterBlocks, 'blocks', (shown) =>
-      writer.writeParameterBlocks(shown, seen),
-    );
-  if (writer.crossings > 0)
-    await during('cross', writer.crossings, 'operators', (shown) => writer.writeCross(shown, seen));
-  if (writer.diagonals > 0)
-    await during('ekfac', stage.samples * writer.diagonals, 'samples', (shown) =>
-      writer.findDiagonals(stage.shard, shown, seen),
-    );
-  if (writer.structures > 0)
-    await during('structure', writer.structures, 'layers', (shown) =>
-      writer.writeStructure(shown, seen),
-    );
-  if (options.classMeans)
-    await during('classes', stage.samples * prepared.layers.length, 'samples', (shown) =>
-      writer.writeClassMeans(stage.shard, shown, seen),
-    );
-  if (options.fullHessian)
-    await writer.writeFullHessian(
-      await during('stack', stage.samples, 'samples', (shown) =>
-        writer.stackOutputs(stage.shard, shown, seen),
-      ),
-      (work) => during('full', 1, 'matrices', work),
-      seen,
-    );
-  await writer.writeTables();
-  return await keeper.finish(writer.findings());
+  for (const { name, unit, ...each } of STAGES) {
+    const total = each.total(work);
+    if (total > 0) await during(name, total, unit, (shown) => each.run(work, shown));
+  }
+  await writeTables(work);
+  return await keeper.finish(findingsOf(work));
 }
 
 /** What the command line shows at the end. */
