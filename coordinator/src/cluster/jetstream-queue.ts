@@ -36,7 +36,7 @@ import { removeIfStuck, removeLeftovers, withdraw } from './stuck-messages.js';
 const MOST_SENT = 256;
 /** How often results are looked for whose events did not come. */
 const LOOK_MS = 2000;
-/** After so long without a result a task is sent again; if it is still queued that changes nothing. */
+/** After so long without a result a task is looked for in the work queue, and sent again if it is lost. */
 const RESEND_MS = 10_000;
 
 export interface JetStreamQueueOptions {
@@ -139,26 +139,36 @@ export class JetStreamQueue implements Queue {
     return taskClass(taskNeeds(task, this.#device));
   }
 
-  /** Puts the task into the work queue. @returns false when it is there already */
-  async #publish(id: string, task: Task): Promise<boolean> {
+  /** Puts the task into the work queue, where it is not there already. */
+  async #publish(id: string, task: Task): Promise<void> {
     const { link, store, run, storeName } = this.#options;
     const needs = taskNeeds(task, this.#device);
     const message = await encodeDispatch(task, { run, store: storeName }, needs, store);
     await this.#options.permit?.();
-    if (this.#signal.aborted) return true;
+    if (this.#signal.aborted) return;
     const subject = taskSubject(taskClass(needs), CODE_VERSION, id);
     const publish = () => link.call('queueing a task', () => link.js.publish(subject, message));
     try {
       await publish();
-      return true;
     } catch (error) {
-      if (isFull(error)) return false;
+      if (isFull(error)) return;
       if (!(error instanceof ClusterMissingError)) throw error;
+      // The server came back on an empty disk.
+      await setUpCluster(link, { codeVersion: CODE_VERSION });
+      await publish();
     }
-    // The server came back on an empty disk.
-    await setUpCluster(link, { codeVersion: CODE_VERSION });
-    await publish();
-    return true;
+    // Called off meanwhile, when it was not there to be taken back.
+    if (this.#signal.aborted) await withdraw(link, taskClass(needs), id);
+  }
+
+  /** Whether the task has left the work queue, stuck or not. */
+  async #isGone(id: string, task: Task): Promise<boolean> {
+    try {
+      return await removeIfStuck(this.#options.link, this.#placeOf(task), id);
+    } catch (error) {
+      if (error instanceof ClusterMissingError) return true;
+      throw error;
+    }
   }
 
   #hear(data: Uint8Array): void {
@@ -176,17 +186,18 @@ export class JetStreamQueue implements Queue {
     this.#looking = true;
     this.#send();
     try {
-      for (const { id, task } of this.#outstanding.sentBefore(LOOK_MS)) {
+      for (const { id, task, sentMs = 0 } of this.#outstanding.sentBefore(LOOK_MS)) {
+        // Asked before the records are: what is recorded just now leaves the work queue after that.
+        const isDue = performance.now() - sentMs >= RESEND_MS;
+        const isGone = isDue && (await this.#isGone(id, task));
         const recorded = await this.#options.store.getResult(id);
         if (recorded !== undefined) this.#finish(id, recorded);
         const letter = await this.#dead.get(id);
         if (letter !== undefined) this.#bury(id, letter);
-        const wanted = this.#outstanding.get(id);
         if (this.#signal.aborted) return;
-        if (wanted?.sentMs === undefined || performance.now() - wanted.sentMs < RESEND_MS) continue;
-        const isThere = !(await this.#publish(id, task));
-        if (isThere && (await removeIfStuck(this.#options.link, this.#placeOf(task), id)))
-          await this.#publish(id, task);
+        const wanted = this.#outstanding.get(id);
+        if (!isDue || wanted === undefined) continue;
+        if (isGone) await this.#publish(id, task);
         wanted.sentMs = performance.now();
       }
     } finally {

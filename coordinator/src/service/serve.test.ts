@@ -189,8 +189,9 @@ test('a deadly run fails with the reason, a small one finishes, while a large on
   const large = await submit('large', DIGITS, '--shard', '1', '--batch', '1');
   const small = await submit('small', DIGITS);
 
+  const isOver = async (run: string) => (await state(run))?.status !== RunStatus.RUNNING;
   const whenSmallEnds = (async () => {
-    await cluster.until(async () => (await state(small))?.status === RunStatus.FINISHED);
+    await cluster.until(() => isOver(small));
     return (await state(large))?.status;
   })();
   const notes = new Records(cluster.link, BUCKETS.notes, WorkerNotesSchema);
@@ -204,10 +205,13 @@ test('a deadly run fails with the reason, a small one finishes, while a large on
     await worker.ended;
   }
   await cluster.startWorker();
-  await cluster.until(async () => (await state(deadly))?.status === RunStatus.FAILED);
+  await cluster.until(() => isOver(deadly));
   assert.equal((await state(deadly))?.error?.code, 'deadly-task');
   assert.equal(await whenSmallEnds, RunStatus.RUNNING);
-  await cluster.until(async () => (await state(large))?.status === RunStatus.FINISHED);
+  await cluster.until(() => isOver(large));
+  for (const run of [small, large]) assert.equal((await state(run))?.error, undefined);
+  // What failed is not sent again, and nobody is stuck with it.
+  await cluster.until(async () => (await cluster.queued()) === 0);
   const out = join(folder, 'small');
   const fetched = await kronlens('attach', small, '--nats', cluster.url, '--out', out);
   assert.equal(fetched.code, 0, fetched.stderr);

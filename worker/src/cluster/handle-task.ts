@@ -32,7 +32,7 @@ import { Notes } from './notes.js';
 import { OtherStoreError, OtherVersionError } from './refused-task.js';
 import { taskWords } from './task-words.js';
 import { Tries } from './tries.js';
-import type { Turns } from './turns.js';
+import { type Turn, Turns } from './turns.js';
 import type { TaskOutcome } from './worker-metrics.js';
 
 /** A task that gets no turn for so long is left to other workers. */
@@ -88,6 +88,8 @@ export class TaskHandler {
   readonly #lost: LostWorkers;
   readonly #tries: Tries;
   readonly #dead: Records<typeof DeadLetterSchema>;
+  /** Of tasks that workers were lost on one is computed at a time: the sound beside a deadly one get away. */
+  readonly #suspects = new Turns(1, Number.POSITIVE_INFINITY);
 
   constructor(options: HandlerOptions) {
     const { link, worker } = options;
@@ -151,7 +153,7 @@ export class TaskHandler {
     watcher: TaskWatcher,
     signal: AbortSignal,
   ): Promise<TaskResult> {
-    const { executor, means, turns } = this.#options;
+    const { executor, means } = this.#options;
     const needs = dispatchNeeds(dispatch);
     if (!canTake(means, needs))
       throw new NotForThisWorkerError(taskWords(task, delivery.taskId), needs);
@@ -161,7 +163,7 @@ export class TaskHandler {
     // A task under suspicion is noted only while it is computed, so that tasks that merely wait
     // beside a deadly one are not taken for deadly too.
     if (lost.length === 0) await this.#notes.add(message);
-    const turn = await turns.take(needs.memoryBytes, MOST_WAIT_MS, signal);
+    const turn = await this.#turn(needs.memoryBytes, lost.length > 0, signal);
     if (turn === undefined) {
       if (!signal.aborted) watcher.waited(MOST_WAIT_MS);
       throw new HandedBackError();
@@ -178,6 +180,15 @@ export class TaskHandler {
     } finally {
       turn.release();
     }
+  }
+
+  /** @returns undefined when there is none in time */
+  async #turn(bytes: number, isSuspect: boolean, signal: AbortSignal): Promise<Turn | undefined> {
+    const alone = isSuspect ? await this.#suspects.take(0, MOST_WAIT_MS, signal) : undefined;
+    if (isSuspect && alone === undefined) return undefined;
+    const turn = await this.#options.turns.take(bytes, MOST_WAIT_MS, signal);
+    if (turn === undefined) alone?.release();
+    return turn && { release: () => [turn, alone].forEach((held) => void held?.release()) };
   }
 
   async #fail(delivery: Delivery, run: string, error: unknown): Promise<TaskOutcome> {
