@@ -113,10 +113,9 @@ async function measure(opened, isRotated) {
   let best = Number.POSITIVE_INFINITY;
   for (let index = 0; index < steps; index++) {
     const before = process.cpuUsage();
-    for (const [place, parameter] of memory.parameters.entries())
-      memory.addNoise(parameter, [place, index, 0], [1, 0]);
     await session.run(data, context);
-    for (const parameter of memory.parameters) memory.update(parameter, { ...factors, rate: 1e-5 });
+    for (const [place, parameter] of memory.parameters.entries())
+      memory.step(parameter, [place, index, 0], [1, 0], { ...factors, rate: 1e-5 });
     const { user, system } = process.cpuUsage(before);
     best = Math.min(best, (user + system) / 1000);
   }

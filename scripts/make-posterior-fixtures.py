@@ -8,7 +8,9 @@ w, the log standard deviations s and rho, with noise in the standard basis and i
 The point is made up by formulas that the test repeats (`place` counts a parameter's values, `index`
 parameters): s = -3 + 0.7 sin(0.7 place + index), theta_0 = 0.9 w + 0.02 cos(1.3 place), rho = -2.5; a
 basis of size n is the product of the reflections at sin(1 + i) and cos(2 i). The noise is that of seed
-7, step 0, by a NumPy implementation of Philox4x32-10 with Box and Muller's transform of its own.
+7, step 0, by NumPy implementations of Philox4x32-10, xoshiro128++ and Box and Muller's transform of its own.
+`draws` has the moments of loss and 0-1 error over DRAWS weights drawn by PyTorch, one network evaluated after
+the other, from the posterior around w with s = -1.5 + 0.7 sin(0.7 place + index).
 """
 
 import json
@@ -26,6 +28,7 @@ from torch import nn
 
 FOLDER = Path(__file__).resolve().parent.parent / "coordinator" / "fixtures" / "posterior"
 NAMES = ("mlp", "binary", "cnn-rich", "tokens", "tied-parallel", "conv-transpose")
+DRAWS = 4000
 SEED, RHO, DELTA, PRECISION, LARGEST = 7, -2.5, 0.025, 100.0, 0.1
 LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
 
@@ -42,23 +45,33 @@ def philox(counter: np.ndarray, key: tuple[int, int]) -> np.ndarray:
     return c
 
 
+def words_of(states: np.ndarray, count: int) -> np.ndarray:
+    """Words [count, generators] of xoshiro128++ from states [generators, 4]."""
+    left = lambda x, bits: (x << np.uint32(bits)) | (x >> np.uint32(32 - bits))
+    s0, s1, s2, s3 = (states[:, i].astype(np.uint32) for i in range(4))
+    out = np.zeros((count, len(states)), np.uint32)
+    for place in range(count):
+        out[place] = left(s0 + s3, 7) + s0
+        shifted = s1 << np.uint32(9)
+        s2, s3 = s2 ^ s0, s3 ^ s1
+        s1, s0 = s1 ^ s2, s0 ^ s3
+        s2, s3 = s2 ^ shifted, left(s3, 11)
+    return out
+
+
 def normals(count: int, parameter: int) -> np.ndarray:
-    """Values 16 g + 4 j + lane are made of the counter 4 g + lane: of its word pair j / 2."""
-    blocks = math.ceil(count / 16)
-    counter = np.zeros((4 * blocks, 4), np.uint64)
-    counter[:, 0] = np.arange(4 * blocks)
+    """Values 8 h + lane and 8 h + 4 + lane are made of word h of the generators lane and 4 + lane."""
+    counter = np.zeros((8, 4), np.uint64)
+    counter[:, 0] = np.arange(8)
     counter[:, 1], counter[:, 3] = parameter, 0x01000000
-    words = philox(counter, (SEED, 0)).reshape(blocks, 4, 4)
-    out = np.zeros((blocks, 4, 4))
-    for pair in range(2):
-        first, second = words[:, :, 2 * pair].astype(float), words[:, :, 2 * pair + 1].astype(np.int64)
-        radius = np.sqrt(-2 * np.log(first * 2.0**-32 + 2.0**-33))
-        low = (second << 2) & 0xFFFFFFFF
-        angle = np.where(low >= 2**31, low - 2**32, low) * 2.0**-31 * math.pi / 4
-        sine, cosine = np.sin(angle), np.cos(angle) * np.where(second & 2**30, -1, 1)
-        swap = (second & 2**31) != 0
-        out[:, 2 * pair] = radius * np.where(swap, sine, cosine)
-        out[:, 2 * pair + 1] = radius * np.where(swap, cosine, sine)
+    words = words_of(philox(counter, (SEED, 0)), math.ceil(count / 8)).astype(np.int64)
+    first, second = words[:, :4], words[:, 4:]
+    radius = np.sqrt(-2 * np.log((first >> 1) * 2.0**-31 + 2.0**-32))
+    low = (second << 2) & 0xFFFFFFFF
+    angle = np.where(low >= 2**31, low - 2**32, low) * 2.0**-31 * math.pi / 4
+    sine, cosine = np.sin(angle), np.cos(angle) * np.where(second & 2**30, -1, 1)
+    swap = (second & 2**31) != 0
+    out = np.stack([radius * np.where(swap, sine, cosine), radius * np.where(swap, cosine, sine)], 1)
     return out.reshape(-1)[:count]
 
 
@@ -153,12 +166,7 @@ def gradients(case: Case, model: nn.Module, x: torch.Tensor, y: torch.Tensor, is
         means.append(w)
         log_stds.append(s)
     logits = torch.func.functional_call(model, weights, (x.double(),))
-    if case.loss == "bce":
-        loss = nn.functional.binary_cross_entropy_with_logits(logits, double_labels(y)) / math.log(2)
-        wrong = ((logits > 0) != (y > 0.5)).sum()
-    else:
-        loss = nn.functional.cross_entropy(logits, y)
-        wrong = (logits.argmax(1) != y).sum()
+    loss, wrong = evaluate(case, logits, y)
     dimension = sum(w.numel() for w in means)
     kl, value = penalty(distance, variance, total, dimension, rho, len(y))
     (loss + value).backward()
@@ -174,6 +182,35 @@ def gradients(case: Case, model: nn.Module, x: torch.Tensor, y: torch.Tensor, is
     }
 
 
+def drawn(case: Case, model: nn.Module, x: torch.Tensor, y: torch.Tensor, is_rotated: bool) -> dict:
+    model = as_exported(case, model).double()
+    found = entries(model)
+    generator = torch.Generator().manual_seed(SEED)
+    losses, errors = [], []
+    for _ in range(DRAWS):
+        weights = {}
+        for index, entry in enumerate(found):
+            w = entry.matrix()
+            place = torch.arange(w.numel(), dtype=torch.float64).reshape(w.shape)
+            xi = torch.randn(w.shape, generator=generator, dtype=torch.float64)
+            noise = torch.exp(-1.5 + 0.7 * torch.sin(0.7 * place + index)) * xi
+            weights[entry.name] = entry.stored(w + (entry.rotated(noise) if is_rotated else noise))
+        with torch.no_grad():
+            loss, wrong = evaluate(case, torch.func.functional_call(model, weights, (x.double(),)), y)
+        losses.append(loss.item())
+        errors.append(int(wrong) / len(y))
+    moments = lambda values: {"mean": np.mean(values), "deviation": np.std(values, ddof=1)}
+    return {"count": DRAWS, "loss": moments(losses), "error": moments(errors)}
+
+
+def evaluate(case: Case, logits: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean surrogate loss, and the number of wrong samples."""
+    if case.loss == "bce":
+        loss = nn.functional.binary_cross_entropy_with_logits(logits, double_labels(y)) / math.log(2)
+        return loss, ((logits > 0) != (y > 0.5)).sum()
+    return nn.functional.cross_entropy(logits, y), (logits.argmax(1) != y).sum()
+
+
 def rounded(values: torch.Tensor) -> list[float]:
     return [float(f"{value:.7g}") for value in values.reshape(-1).tolist()]
 
@@ -184,7 +221,10 @@ def main() -> None:
         if case.name not in NAMES:
             continue
         model, x, y = make_network(case)
-        oracle = {basis: gradients(case, model, x, y, basis == "rotated") for basis in ("standard", "rotated")}
+        oracle = {}
+        for basis in ("standard", "rotated"):
+            rotated = basis == "rotated"
+            oracle[basis] = gradients(case, model, x, y, rotated) | {"draws": drawn(case, model, x, y, rotated)}
         text = json.dumps(oracle, separators=(",", ":"))
         (FOLDER / f"{case.name}.json").write_text(text + "\n")
         print(case.name, len(text))

@@ -108,17 +108,20 @@ test('draws do not depend on how they are cut', async (t) => {
   const bench = await posteriorBench(t, filesOf('tokens'), 8);
   const bases = await rotatedBases(bench);
   const state = await stateAt(bench, -1);
-  const whole = await bench.draws(bases, { state, drawCount: 5n });
-  const parts = [
-    await bench.draws(bases, { state, drawCount: 2n }),
-    await bench.draws(bases, { state, firstDraw: 2n, drawCount: 3n }),
-  ];
-  for (const name of ['errors', 'loss'])
-    assert.deepEqual(
-      parts.flatMap((part) => [...(part.get(name)?.values ?? [])]),
-      [...(whole.get(name)?.values ?? [])],
-    );
-  assert.ok(new Set(whole.get('loss')?.values).size === 5);
+  for (const drawSamples of [0n, 5n]) {
+    const wanted = { state, drawSamples };
+    const whole = await bench.draws(bases, { ...wanted, drawCount: 5n });
+    const parts = [
+      await bench.draws(bases, { ...wanted, drawCount: 2n }),
+      await bench.draws(bases, { ...wanted, firstDraw: 2n, drawCount: 3n }),
+    ];
+    for (const name of ['errors', 'loss'])
+      assert.deepEqual(
+        parts.flatMap((part) => [...(part.get(name)?.values ?? [])]),
+        [...(whole.get(name)?.values ?? [])],
+      );
+    assert.ok(new Set(whole.get('loss')?.values).size === 5);
+  }
 });
 
 test('what diverges names step and parameter, and the state before stays', async (t) => {

@@ -68,12 +68,12 @@ function required(value: string | undefined, flag: string): string {
 function boundRequest(model: string, parsed: Parsed): BoundRequest {
   const { seed, samples, scale, device, linalg, delta, deltaPrime, b, c } = parsed;
   const { epochs, batch, learningRate, alpha, epsilon, decay, decayEpochs, firstRho } = parsed;
-  const { interval, checkpoint, mcSamples, testDraws } = parsed;
+  const { interval, checkpoint, mcSamples, testDraws, drawSamples } = parsed;
   return {
     options: {
       ...{ seed, samples, scale, device, linalg, delta, deltaPrime, b, c },
       ...{ epochs, batch, learningRate, alpha, epsilon, decay, decayEpochs, firstRho },
-      ...{ interval, checkpoint, mcSamples, testDraws },
+      ...{ interval, checkpoint, mcSamples, testDraws, drawSamples },
       variants: parsed.variant,
       memoryBytes: parsed.memory,
     },
@@ -170,6 +170,12 @@ export function boundCommand(terminal: Terminal): Command {
   addBoundSetting(command)
     .option('--mc-samples <n>', 'weights drawn for the training error', positiveInteger, 50_000)
     .option('--test-draws <n>', 'weights drawn for the test error', positiveInteger, 1000)
+    .option(
+      '--draw-samples <n>',
+      'samples, chosen at random, that each of these weights is evaluated on',
+      positiveInteger,
+      1000,
+    )
     .option('--samples <n>', 'the first n samples of the training set only', positiveInteger)
     .option('--seed <s>', 'seed of noise and order of samples', wholeNumber, 0)
     .option('--scale <factor>', 'multiplies input values, e.g. 1/255', scaleFactor)

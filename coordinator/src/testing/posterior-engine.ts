@@ -63,7 +63,13 @@ export interface PosteriorBench {
   /** `errors` and `loss` of draws of a state. */
   draws(
     bases: readonly ParameterBasis[],
-    fields: Fields<{ state: string; firstDraw: bigint; drawCount: bigint; mean: boolean }>,
+    fields: Fields<{
+      state: string;
+      firstDraw: bigint;
+      drawCount: bigint;
+      mean: boolean;
+      drawSamples: bigint;
+    }>,
   ): Promise<ReadonlyMap<string, BundleTensor>>;
 }
 
@@ -155,6 +161,7 @@ export async function posteriorBench(
     draws: async (bases, fields) => {
       const evaluation = await planEvaluation(model, loss, parameters, {
         ...run,
+        samples: Number(fields.drawSamples || BigInt(data.samples)),
         batch: fixed ?? 16,
       });
       const value = create(PosteriorDrawsTaskSchema, {

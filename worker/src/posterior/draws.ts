@@ -5,13 +5,14 @@ import type { TaskArtifact } from '../tasks/task-artifact.js';
 import { ParameterMemory } from './parameter-memory.js';
 import type { PosteriorDrawsJob } from './posterior-job.js';
 import { BasisTensors, ProgramSession, programParameters } from './program-session.js';
+import { chosenSamples } from './sample-order.js';
 import { SampleRows } from './sample-rows.js';
 import { readInto } from './state.js';
 import { batchesOf, dataInputs, openSides, releaseSides, sideFor } from './step-feeds.js';
 import { noiseCounter, STREAMS, seedWords } from './streams.js';
 
 /**
- * `errors` and `loss` [draws], sums over the samples of each draw. A draw's numbers depend on the seed
+ * `errors` and `loss` [draws], sums over the samples that each draw is evaluated on. A draw's numbers depend on the seed
  * and its index alone, not on how draws are cut into jobs.
  * @throws DataError, BadInputError, RuntimeFailure, CancelledError
  */
@@ -59,7 +60,7 @@ export async function evaluateDraws(
     ),
   );
   try {
-    const order = Uint32Array.from({ length: samples }, (_, sample) => sample);
+    const all = Uint32Array.from({ length: samples }, (_, sample) => sample);
     const errors = new Float64Array(job.drawCount);
     const losses = new Float64Array(job.drawCount);
     for (let index = 0; index < job.drawCount; index++) {
@@ -67,6 +68,7 @@ export async function evaluateDraws(
         addNoise(memory, job, job.firstDraw + index);
         await draw?.run({}, context);
       }
+      const order = samplesOf(job, job.firstDraw + index) ?? all;
       for (const batch of batchesOf(order, sides.full.feeds.batch)) {
         const { session, feeds } = sideFor(sides, batch.length);
         await session.run(await feeds.of(batch), context);
@@ -88,6 +90,11 @@ export async function evaluateDraws(
     await releaseSides(sides);
     await draw?.release();
   }
+}
+
+/** What a draw is evaluated on, where that is not all. */
+function samplesOf({ seed, samples, drawSamples }: PosteriorDrawsJob, draw: number) {
+  return drawSamples === undefined ? undefined : chosenSamples(seed, draw, drawSamples, samples);
 }
 
 function addNoise(memory: ParameterMemory, { seed }: PosteriorDrawsJob, draw: number): void {

@@ -4,31 +4,50 @@ import { test } from 'node:test';
 import { philox4x32 } from '../random/philox.js';
 import { ParameterMemory } from './parameter-memory.js';
 import { type GaussianSums, gaussianKl, largestRho, penaltyAt } from './penalty.js';
-import { epochOrder } from './sample-order.js';
+import { chosenSamples, epochOrder } from './sample-order.js';
+import type { ArrayName } from './step-loops.js';
 
-/** Standard normals of a parameter by scalar Philox and Math's functions: see philox-normals.ts. */
+const rotatedLeft = (x: number, bits: number) => ((x << bits) | (x >>> (32 - bits))) >>> 0;
+
+/** xoshiro128++ on a state of four words. */
+function nextWord(s: Uint32Array): number {
+  const [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = s;
+  const word = (rotatedLeft((s0 + s3) >>> 0, 7) + s0) >>> 0;
+  const [a, b] = [s2 ^ s0, s3 ^ s1];
+  s.set([s0 ^ b, s1 ^ a, a ^ (s1 << 9), rotatedLeft(b >>> 0, 11)]);
+  return word;
+}
+
+test('the generator of the test is xoshiro128++', () => {
+  const state = Uint32Array.of(1, 2, 3, 4);
+  const words = Array.from({ length: 5 }, () => nextWord(state));
+  assert.deepEqual(words, [641, 1573767, 3222811527, 3517856514, 836907274]);
+});
+
+/** Standard normals of a parameter by scalar generators and Math's functions: see normals.ts. */
 function normals(count: number, counter: readonly [number, number, number], key: Uint32Array) {
-  const words = new Uint32Array(4);
+  const states = Array.from({ length: 8 }, (_, generator) => {
+    const words = new Uint32Array(4);
+    philox4x32(Uint32Array.of(generator, ...counter), key, words);
+    return words;
+  });
+  const next = (generator: number) => nextWord(states[generator] ?? new Uint32Array(4));
   const values = new Float64Array(Math.ceil(count / 16) * 16);
-  for (let block = 0; block < values.length / 4; block++) {
-    philox4x32(Uint32Array.of(block, ...counter), key, words);
-    const [group, lane] = [block >> 2, block & 3];
-    for (const pair of [0, 1]) {
-      const [first = 0, second = 0] = words.subarray(2 * pair);
-      const radius = Math.sqrt(-2 * Math.log(first * 2 ** -32 + 2 ** -33));
+  for (let half = 0; half < values.length; half += 8)
+    for (let lane = 0; lane < 4; lane++) {
+      const [first, second] = [next(lane), next(4 + lane)];
+      const radius = Math.sqrt(-2 * Math.log((first >>> 1) * 2 ** -31 + 2 ** -32));
       const angle = ((second << 2) * 2 ** -31 * Math.PI) / 4;
       const cosine = Math.cos(angle) * ((second & (2 ** 30)) === 0 ? 1 : -1);
       const swap = (second & (2 ** 31)) !== 0;
-      const at = 16 * group + 8 * pair + lane;
-      values[at] = radius * (swap ? Math.sin(angle) : cosine);
-      values[at + 4] = radius * (swap ? cosine : Math.sin(angle));
+      values[half + lane] = radius * (swap ? Math.sin(angle) : cosine);
+      values[half + lane + 4] = radius * (swap ? cosine : Math.sin(angle));
     }
-  }
   return values.subarray(0, count);
 }
 
-function filled(count: number): ParameterMemory {
-  const memory = new ParameterMemory([{ name: 'p', shape: [count], rotated: false }]);
+function filled(count: number, rotated = false): ParameterMemory {
+  const memory = new ParameterMemory([{ name: 'p', shape: [count], rotated }]);
   const [parameter] = memory.parameters;
   assert.ok(parameter);
   parameter.values('mean').forEach((_, i, all) => {
@@ -41,7 +60,7 @@ function filled(count: number): ParameterMemory {
   return memory;
 }
 
-test('noise is the exponential times Philox normals, for any number of values', () => {
+test('noise is the exponential times normals, for any number of values', () => {
   for (const count of [1, 5, 16, 37, 4096]) {
     const memory = filled(count);
     const [parameter] = memory.parameters;
@@ -88,39 +107,51 @@ test('normals have the moments of the normal distribution, and parameters their 
     assert.ok(Math.abs(found - wanted) < 5 * Math.sqrt(variance / count), `${found}, ${wanted}`);
 });
 
-test('a step is that of RMSprop on the objective', () => {
-  const memory = filled(37);
-  const [parameter] = memory.parameters;
-  assert.ok(parameter);
-  memory.addNoise(parameter, [0, 0, 0], [1, 2]);
-  parameter.values('gradient').forEach((_, i, all) => {
-    all[i] = Math.cos(5 * i);
+const FACTORS = {
+  scale: 0.5,
+  pull: 0.3,
+  push: 0.02,
+  alpha: 0.9,
+  rest: 0.1,
+  rate: 0.01,
+  epsilon: 1e-8,
+};
+
+for (const rotated of [false, true])
+  test(`a step of a ${rotated ? 'rotated ' : ''}parameter is that of RMSprop on the objective`, () => {
+    const memory = filled(37, rotated);
+    const [parameter] = memory.parameters;
+    assert.ok(parameter);
+    memory.addNoise(parameter, [0, 0, 0], [1, 2]);
+    const fill = (name: ArrayName, value: (i: number) => number) =>
+      parameter.values(name).forEach((_, i, all) => {
+        all[i] = value(i);
+      });
+    fill('gradient', (i) => Math.cos(5 * i));
+    // What belongs to the noise is the gradient itself where the noise is not rotated.
+    fill('noiseGradient', (i) => (rotated ? Math.sin(2 * i) : Number.NaN));
+    fill('meanSquare', () => 0.5);
+    fill('logStdSquare', () => 0.25);
+    const copy = (name: ArrayName) => parameter.values(name).slice();
+    const [w, s, g, n] = [copy('mean'), copy('logStd'), copy('gradient'), copy('noise')];
+    const ofNoise = rotated ? copy('noiseGradient') : g;
+    const sums = memory.step(parameter, [4, 5, 6], [1, 2], FACTORS);
+    w.forEach((mean, i) => {
+      const ofMean = 0.5 * (g[i] ?? 0) + 0.3 * (mean - 0.1);
+      const ofLog = 0.5 * (ofNoise[i] ?? 0) * (n[i] ?? 0) + 0.3 * Math.exp(2 * (s[i] ?? 0)) - 0.02;
+      const step = (from: number, v: number, gradient: number) =>
+        from - (0.01 * gradient) / (Math.sqrt(0.9 * v + 0.1 * gradient ** 2) + 1e-8);
+      const near = (found: number | undefined, wanted: number) =>
+        assert.ok(Math.abs((found ?? Number.NaN) - wanted) <= 1e-6, `${i}: ${found}, ${wanted}`);
+      near(parameter.values('mean')[i], step(mean, 0.5, ofMean));
+      near(parameter.values('logStd')[i], step(s[i] ?? 0, 0.25, ofLog));
+      near(parameter.values('meanSquare')[i], 0.45 + 0.1 * ofMean ** 2);
+    });
+    // The noise and the sums are those that the new state gets by itself.
+    const [noise, drawn] = [copy('noise'), copy('drawn')];
+    assert.deepEqual(memory.addNoise(parameter, [4, 5, 6], [1, 2]), sums);
+    assert.deepEqual([copy('noise'), copy('drawn')], [noise, drawn]);
   });
-  parameter.values('meanSquare').fill(0.5);
-  parameter.values('logStdSquare').fill(0.25);
-  const copy = (name: Parameters<typeof parameter.values>[0]) => parameter.values(name).slice();
-  const [w, s, g, n] = [copy('mean'), copy('logStd'), copy('gradient'), copy('noise')];
-  memory.update(parameter, {
-    scale: 0.5,
-    pull: 0.3,
-    push: 0.02,
-    alpha: 0.9,
-    rest: 0.1,
-    rate: 0.01,
-    epsilon: 1e-8,
-  });
-  w.forEach((mean, i) => {
-    const ofMean = 0.5 * (g[i] ?? 0) + 0.3 * (mean - 0.1);
-    const ofLog = 0.5 * (g[i] ?? 0) * (n[i] ?? 0) + 0.3 * Math.exp(2 * (s[i] ?? 0)) - 0.02;
-    const step = (from: number, v: number, gradient: number) =>
-      from - (0.01 * gradient) / (Math.sqrt(0.9 * v + 0.1 * gradient ** 2) + 1e-8);
-    const near = (found: number | undefined, wanted: number) =>
-      assert.ok(Math.abs((found ?? Number.NaN) - wanted) <= 1e-6, `${i}: ${found}, ${wanted}`);
-    near(parameter.values('mean')[i], step(mean, 0.5, ofMean));
-    near(parameter.values('logStd')[i], step(s[i] ?? 0, 0.25, ofLog));
-    near(parameter.values('meanSquare')[i], 0.45 + 0.1 * ofMean ** 2);
-  });
-});
 
 const OPTIONS = { delta: 0.025, precision: 100, largestVariance: 0.1, samples: 1000 };
 
@@ -169,4 +200,21 @@ test('an epoch goes through every sample once, in an order of its own', () => {
   assert.deepEqual(epochOrder(7n, 0, 1001), order);
   for (const other of [epochOrder(7n, 1, 1001), epochOrder(8n, 0, 1001)])
     assert.ok(other.filter((sample, i) => sample === order[i]).length < 10);
+});
+
+test('the samples of a draw are uniform, its own, and of its seed', () => {
+  const [count, samples] = [20_001, 10];
+  const chosen = chosenSamples(7n, 3, count, samples);
+  const counts = new Uint32Array(samples);
+  for (const sample of chosen) counts[sample] = (counts[sample] ?? 0) + 1;
+  assert.equal(
+    counts.reduce((sum, each) => sum + each, 0),
+    count,
+  );
+  // Chi squared of 9 degrees of freedom: 27.9 is exceeded once in 1000 times.
+  const mean = count / samples;
+  assert.ok(counts.reduce((sum, each) => sum + (each - mean) ** 2 / mean, 0) < 27.9);
+  assert.deepEqual(chosenSamples(7n, 3, 50, samples), chosen.subarray(0, 50));
+  for (const other of [chosenSamples(7n, 4, 50, 1000), chosenSamples(8n, 3, 50, 1000)])
+    assert.notDeepEqual(other, chosenSamples(7n, 3, 50, 1000));
 });

@@ -4,7 +4,7 @@ import type { JobContext } from '../pool/serve-jobs.js';
 import type { TaskArtifact } from '../tasks/task-artifact.js';
 import { DivergedError } from './diverged-error.js';
 import { type EpochRecord, encodeHistory } from './history.js';
-import { ParameterMemory } from './parameter-memory.js';
+import { type NoiseSums, type ParameterArrays, ParameterMemory } from './parameter-memory.js';
 import { type GaussianSums, largestRho, penaltyAt } from './penalty.js';
 import type { OptimiserOptions, PosteriorJob } from './posterior-job.js';
 import { BasisTensors, ProgramSession, programParameters } from './program-session.js';
@@ -79,6 +79,8 @@ class Optimisation {
   readonly #captureSides: BatchSides | undefined;
   readonly #captured: CapturedRows | undefined;
   readonly #key: readonly [number, number];
+  /** Of the present state, whose noise for the next step is drawn. */
+  #sums: GaussianSums;
   #samplesDone = 0;
 
   private constructor(
@@ -98,6 +100,9 @@ class Optimisation {
     this.#captureSides = captureSides;
     this.#captured = captured;
     this.#key = seedWords(job.seed);
+    this.#sums = this.#withNoise((parameter, counter) =>
+      memory.addNoise(parameter, counter, this.#key),
+    );
   }
 
   static async open(
@@ -167,7 +172,7 @@ class Optimisation {
     rate: number,
     epoch: number,
   ): Promise<{ readonly loss: number; readonly errors: number }> {
-    const penalty = penaltyAt(this.#addNoise(), this.#scalars.rho, this.#job.penalty);
+    const penalty = penaltyAt(this.#sums, this.#scalars.rho, this.#job.penalty);
     if (!Number.isFinite(penalty.value)) throw this.#diverged('penalty', epoch);
     const { session, feeds } = sideFor(this.#sides, samples.length);
     const data = await feeds.of(samples);
@@ -180,13 +185,14 @@ class Optimisation {
     return { loss, errors };
   }
 
-  /** Fresh noise for the next step. @returns the sums of the present state */
-  #addNoise(): GaussianSums {
+  /** Draws the noise of the coming step. @returns the sums over all parameters */
+  #withNoise(
+    draw: (parameter: ParameterArrays, counter: ReturnType<typeof noiseCounter>) => NoiseSums,
+  ): GaussianSums {
     const { dimension, parameters } = this.#memory;
     let [variance, distance, logStd] = [0, 0, 0];
     for (const [index, parameter] of parameters.entries()) {
-      const counter = noiseCounter(STREAMS.step, this.#scalars.steps, index);
-      const sums = this.#memory.addNoise(parameter, counter, this.#key);
+      const sums = draw(parameter, noiseCounter(STREAMS.step, this.#scalars.steps, index));
       variance += sums.variance;
       distance += sums.distance;
       logStd += sums.logStd;
@@ -197,14 +203,16 @@ class Optimisation {
   #update(rate: number, scale: number, slope: number, ofRho: number): void {
     const scalars = this.#scalars;
     const { alpha, epsilon } = this.#job.optimiser;
-    const pull = slope * Math.exp(-2 * scalars.rho);
     const rest = 1 - alpha;
-    for (const parameter of this.#memory.parameters)
-      this.#memory.update(parameter, { scale, pull, push: slope, alpha, rest, rate, epsilon });
+    const pull = slope * Math.exp(-2 * scalars.rho);
+    const factors = { scale, pull, push: slope, alpha, rest, rate, epsilon };
+    scalars.steps += 1;
+    this.#sums = this.#withNoise((parameter, counter) =>
+      this.#memory.step(parameter, counter, this.#key, factors),
+    );
     scalars.rhoSquare = alpha * scalars.rhoSquare + rest * ofRho ** 2;
     const moved = scalars.rho - (rate * ofRho) / (Math.sqrt(scalars.rhoSquare) + epsilon);
     scalars.rho = Math.min(moved, largestRho(this.#job.penalty));
-    scalars.steps += 1;
   }
 
   /** The sums in float64 throughout. */

@@ -2,28 +2,8 @@
 import { ElementType, InputRole, KronlensError } from '@kronlens/proto';
 import type ort from 'onnxruntime-node';
 import { runtimeTensor } from '../session/tensor-types.js';
-import {
-  BLOCK,
-  type Kernels,
-  kernelsOn,
-  SUM_BYTES,
-  type VectorMemory,
-  vectorMemory,
-} from './kernels.js';
-
-/** What is kept of every parameter, float32. */
-export const ARRAYS = [
-  'mean',
-  'logStd',
-  'meanSquare',
-  'logStdSquare',
-  'prior',
-  'noise',
-  'drawn',
-  'gradient',
-  'noiseGradient',
-] as const;
-export type ArrayName = (typeof ARRAYS)[number];
+import { type Kernels, kernelsOn, type VectorMemory, vectorMemory } from './kernels.js';
+import { ARRAYS, type ArrayName, BLOCK, SUM_BYTES } from './step-loops.js';
 
 export interface ParameterFacts {
   readonly name: string;
@@ -39,24 +19,23 @@ const LARGEST_BYTES = 2 ** 32 - 65536;
 export class ParameterArrays {
   readonly facts: ParameterFacts;
   readonly length: number;
+  /** Bytes where the first array begins, and between the beginnings of two. */
+  readonly first: number;
+  readonly stride: number;
   readonly #memory: VectorMemory;
-  readonly #addresses: ReadonlyMap<ArrayName, number>;
 
   constructor(facts: ParameterFacts, memory: VectorMemory, first: number, stride: number) {
     this.facts = facts;
     this.length = facts.shape.reduce((product, size) => product * size, 1);
+    this.first = first;
+    this.stride = stride;
     this.#memory = memory;
-    this.#addresses = new Map(ARRAYS.map((name, index) => [name, first + index * stride]));
-  }
-
-  address(name: ArrayName): number {
-    const own = name === 'noiseGradient' && !this.facts.rotated ? 'gradient' : name;
-    return this.#addresses.get(own) ?? 0;
   }
 
   /** The values, in the memory itself. */
   values(name: ArrayName): Float32Array {
-    return new Float32Array(this.#memory.buffer, this.address(name), this.length);
+    const address = this.first + ARRAYS.indexOf(name) * this.stride;
+    return new Float32Array(this.#memory.buffer, address, this.length);
   }
 
   /** What an input of that role takes: the mean where noise is fed beside it, else the drawn parameter. */
@@ -71,8 +50,8 @@ export class ParameterArrays {
   }
 }
 
-/** Factors of an update: see `updateLoop` in kernels.ts. */
-export interface UpdateFactors {
+/** Factors of a step: see `loop` in step-loops.ts. */
+export interface StepFactors {
   readonly scale: number;
   readonly pull: number;
   readonly push: number;
@@ -121,50 +100,38 @@ export class ParameterMemory {
    * @param counter words 1 to 3 of Philox's counter
    * @returns the sums over its values
    */
-  addNoise(
-    parameter: ParameterArrays,
-    counter: readonly [number, number, number],
-    key: readonly [number, number],
-  ): NoiseSums {
+  addNoise(parameter: ParameterArrays, counter: Words, key: Key): NoiseSums {
     const run = parameter.facts.rotated ? this.kernels.noise : this.kernels.draw;
-    run(
-      parameter.address('mean'),
-      parameter.address('logStd'),
-      parameter.address('prior'),
-      parameter.address('noise'),
-      parameter.address('drawn'),
-      0,
-      parameter.length,
-      ...counter,
-      ...key,
-    );
+    run(parameter.first, parameter.stride, 0, parameter.length, ...counter, ...key);
+    return this.#sums();
+  }
+
+  /**
+   * A step of the mean and the log standard deviations of one parameter, then the noise of the next.
+   * @returns the sums over the new values
+   */
+  step(
+    parameter: ParameterArrays,
+    counter: Words,
+    key: Key,
+    { scale, pull, push, alpha, rest, rate, epsilon }: StepFactors,
+  ): NoiseSums {
+    const run = parameter.facts.rotated ? this.kernels.step : this.kernels.stepAndDraw;
+    const { first, stride, length } = parameter;
+    const factors = [scale, pull, push, alpha, rest, rate, epsilon] as const;
+    run(first, stride, 0, length, ...counter, ...key, ...factors);
+    return this.#sums();
+  }
+
+  #sums(): NoiseSums {
     const sums = new Float64Array(this.#memory.buffer, 0, SUM_BYTES / 8);
     const pair = (at: number) => (sums[at] as number) + (sums[at + 1] as number);
     return { variance: pair(0), distance: pair(2), logStd: pair(4) };
   }
-
-  /** A step of the mean and the log standard deviations of one parameter. */
-  update(parameter: ParameterArrays, factors: UpdateFactors): void {
-    this.kernels.update(
-      parameter.address('mean'),
-      parameter.address('logStd'),
-      parameter.address('meanSquare'),
-      parameter.address('logStdSquare'),
-      parameter.address('prior'),
-      parameter.address('noise'),
-      parameter.address('gradient'),
-      parameter.address('noiseGradient'),
-      parameter.length,
-      factors.scale,
-      factors.pull,
-      factors.push,
-      factors.alpha,
-      factors.rest,
-      factors.rate,
-      factors.epsilon,
-    );
-  }
 }
+
+type Words = readonly [number, number, number];
+type Key = readonly [number, number];
 
 function allocate(bytes: number): VectorMemory {
   try {

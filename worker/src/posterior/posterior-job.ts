@@ -66,6 +66,8 @@ export interface PosteriorDrawsJob extends PosteriorData {
   readonly state: string;
   readonly firstDraw: number;
   readonly drawCount: number;
+  /** Samples that each draw is evaluated on, chosen at random; undefined: all. */
+  readonly drawSamples: number | undefined;
   /** The mean instead of draws. */
   readonly mean: boolean;
 }

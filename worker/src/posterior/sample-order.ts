@@ -1,4 +1,4 @@
-// The order in which an epoch goes through the samples: a seeded permutation of its own.
+// The order in which an epoch goes through the samples, and the samples that a draw is evaluated on: both seeded.
 import { philox4x32 } from '../random/philox.js';
 import { STREAMS, seedWords } from './streams.js';
 
@@ -24,4 +24,32 @@ export function epochOrder(seed: bigint, epoch: number, samples: number): Uint32
     order[j] = kept;
   }
   return order;
+}
+
+/**
+ * `count` of 0 to samples - 1, independent and uniform up to a bias below samples / 2^53. Sample i takes words
+ * 0 and 1, or 2 and 3 where i is odd, of Philox at counter (i / 2, draw's low and high word, stream).
+ */
+export function chosenSamples(
+  seed: bigint,
+  draw: number,
+  count: number,
+  samples: number,
+): Uint32Array {
+  const key = Uint32Array.from(seedWords(seed));
+  const high = Math.floor(draw / 2 ** 32);
+  const counter = Uint32Array.of(0, draw >>> 0, high, STREAMS.drawSamples);
+  const words = new Uint32Array(4);
+  const chosen = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    if (i % 2 === 0) {
+      counter[0] = i / 2;
+      philox4x32(counter, key, words);
+    }
+    const [first, second] = i % 2 === 0 ? [words[0], words[1]] : [words[2], words[3]];
+    // 53 random bits: a float64 in [0, 1).
+    const uniform = ((first as number) * 2 ** 21 + ((second as number) >>> 11)) / 2 ** 53;
+    chosen[i] = Math.floor(uniform * samples);
+  }
+  return chosen;
 }

@@ -1,6 +1,7 @@
 // The state of an optimisation as a tensor bundle: where the next task goes on.
 import { type BundleTensor, decodeBundle, encodeBundle, KronlensError } from '@kronlens/proto';
-import type { ArrayName, ParameterMemory } from './parameter-memory.js';
+import type { ParameterMemory } from './parameter-memory.js';
+import type { ArrayName } from './step-loops.js';
 
 /**
  * Tensors of a state. For every parameter p, in its shape: `mean/p`, in the standard basis; `log_std/p`,

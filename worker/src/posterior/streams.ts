@@ -5,6 +5,7 @@ export const STREAMS = {
   step: 0x01000000,
   draw: 0x02000000,
   order: 0x03000000,
+  drawSamples: 0x04000000,
 } as const;
 
 /** The two words of a key. */

@@ -104,7 +104,9 @@ export async function executePosteriorDraws(
   setting: PosteriorSetting,
   request: ProgramRequest,
 ): Promise<readonly TaskArtifact[]> {
-  const { programs: evaluation, arrays } = await programsFor(task, task, setting.store);
+  const some = task.mean || task.drawSamples === 0n ? undefined : task.drawSamples;
+  const evaluated = { ...task, samples: some ?? task.samples };
+  const { programs: evaluation, arrays } = await programsFor(evaluated, task, setting.store);
   const drawCount = task.mean ? 1 : Number(task.drawCount);
   if (drawCount < 1) throw new PosteriorTaskError('it covers no draws');
   const draw =
@@ -122,6 +124,7 @@ export async function executePosteriorDraws(
       state: task.state,
       firstDraw,
       drawCount,
+      drawSamples: some === undefined ? undefined : Number(some),
       mean: task.mean,
     };
     return await setting.pool.run('posteriorDraws', job, {
@@ -133,6 +136,7 @@ export async function executePosteriorDraws(
 }
 
 type DataFacts = Pick<PosteriorTask, 'arrays' | 'samples' | 'seed' | 'memoryBytes'>;
+type EvaluatedData = Pick<PosteriorTask, 'arrays' | 'samples'>;
 
 function dataOf(
   { samples, seed, memoryBytes }: DataFacts,
@@ -144,7 +148,7 @@ function dataOf(
 
 /** The programs and the arrays that they need; checks that the data fit. */
 async function programsFor(
-  task: DataFacts,
+  task: EvaluatedData,
   { program, tailProgram }: Pick<ProgramTask, 'program' | 'tailProgram'>,
   store: Pick<ArtifactStore, 'get'>,
 ) {

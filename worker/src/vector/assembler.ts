@@ -65,13 +65,12 @@ export const f32x4 = {
   sub: vector(0xe5),
   mul: vector(0xe6),
   div: vector(0xe7),
-  min: vector(0xe8),
-  max: vector(0xe9),
+  /** b < a ? b : a, so that NaN in a stays. */
+  min: vector(0xea),
+  /** a < b ? b : a, so that NaN in a stays. */
+  max: vector(0xeb),
   sqrt: vector(0xe3),
-  nearest: vector(0x6a),
-  lessThan: vector(0x43),
   fromSigned: vector(0xfa),
-  fromUnsigned: vector(0xfb),
 } as const;
 
 /** Four 32-bit integers. */
@@ -83,7 +82,6 @@ export const i32x4 = {
   shiftRightSigned: vector(0xac),
   shiftRight: vector(0xad),
   lessThan: vector(0x39),
-  fromFloat: vector(0xf8),
 } as const;
 
 /** Bits. */

@@ -14,7 +14,10 @@ function polynomial(f: FunctionBuilder, x: Code, coefficients: readonly number[]
 /** exp(x); x is held within [-87, 88], where results are neither denormal nor infinite. */
 export function emitExp(f: FunctionBuilder, x: Code): Code {
   const held = f.let(f32x4.min(f32x4.max(x, f32x4.of(-87)), f32x4.of(88)));
-  const power = f.let(f32x4.nearest(f32x4.mul(held, f32x4.of(Math.LOG2E))));
+  // Rounds to an integer, which the low bits of the sum hold.
+  const shift = f32x4.of(1.5 * 2 ** 23);
+  const shifted = f.let(f32x4.add(f32x4.mul(held, f32x4.of(Math.LOG2E)), shift));
+  const power = f.let(f32x4.sub(shifted, shift));
   // ln 2 in two parts, so that the product with a small integer is exact.
   const high = f32x4.sub(held, f32x4.mul(power, f32x4.of(0.693359375)));
   const r = f.let(f32x4.add(high, f32x4.mul(power, f32x4.of(2.1219444005469057e-4))));
@@ -27,7 +30,7 @@ export function emitExp(f: FunctionBuilder, x: Code): Code {
     ],
   );
   const y = f32x4.add(f32x4.add(f32x4.mul(series, f32x4.mul(r, r)), r), f32x4.of(1));
-  const exponent = i32x4.add(i32x4.fromFloat(power), i32x4.of(127));
+  const exponent = i32x4.add(shifted, i32x4.of(127));
   return f.let(f32x4.mul(y, i32x4.shiftLeft(exponent, i32.of(23))));
 }
 

@@ -39,6 +39,8 @@ export interface BoundOptions
   readonly mcSamples: number;
   /** Weights drawn for its error on the test data, at most `mcSamples`. */
   readonly testDraws: number;
+  /** Samples, chosen at random, that each of them is evaluated on; all where there are no more. */
+  readonly drawSamples: number;
 }
 
 /** How a run is executed: nothing here changes a byte of the result files. */

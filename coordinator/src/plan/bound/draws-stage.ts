@@ -1,7 +1,6 @@
 // Evaluates a posterior by Monte Carlo: errors of weights drawn from it, and of its mean.
 import { decodeBundle, KronlensError, taskId } from '@kronlens/proto';
 import { artifactOf } from '../factor-stage.js';
-import type { RunData } from '../run-data.js';
 import type { StageProgress } from '../stage-progress.js';
 import {
   type DrawRange,
@@ -11,7 +10,11 @@ import {
 } from './posterior-programs.js';
 import type { PosteriorSetting } from './posterior-stage.js';
 
-/** The share of wrong samples: of the posterior, as a mean over draws, and of its mean. */
+/**
+ * The share of wrong samples: of the posterior, as a mean over draws, and of its mean. Each draw's share is one
+ * of samples chosen at random: independent numbers in [0, 1] whose expectation is the posterior's error, which
+ * is all that the bound on it needs.
+ */
 export interface PosteriorErrors {
   readonly draws: number;
   readonly error: number;
@@ -48,6 +51,7 @@ export async function evaluatePosterior(
   if (data === undefined || programs === undefined) return undefined;
   const draws =
     which === 'train' ? options.mcSamples : Math.min(options.testDraws, options.mcSamples);
+  const { drawSamples } = programs;
   const wrong = async (range: DrawRange): Promise<readonly number[]> => {
     const task = drawsTask(data, options, draw, programs, posterior, range);
     const id = taskId(task);
@@ -55,20 +59,17 @@ export async function evaluatePosterior(
     const result = await engine.queue.submit(task);
     progress.finish(id);
     seen(result);
-    return readErrors(await engine.store.get(artifactOf(result, 'draws')), range, data);
+    return readErrors(await engine.store.get(artifactOf(result, 'draws')), range, samplesOf(range));
   };
+  const samplesOf = ({ mean }: DrawRange) => (mean ? data.samples : drawSamples);
   const mean = wrong({ first: 0, count: 1, mean: true });
   const drawn = await Promise.all([mean, ...cutDraws(draws).map(wrong)]);
   const [ofMean = [], ...ranges] = drawn;
-  return { ...momentsOf(ranges.flat(), data.samples), meanError: (ofMean[0] ?? 0) / data.samples };
+  return { ...momentsOf(ranges.flat(), drawSamples), meanError: (ofMean[0] ?? 0) / data.samples };
 }
 
 /** @throws KronlensError unless there is a count between 0 and the number of samples for each draw */
-function readErrors(
-  bytes: Uint8Array,
-  { count }: DrawRange,
-  { samples }: RunData,
-): readonly number[] {
+function readErrors(bytes: Uint8Array, { count }: DrawRange, samples: number): readonly number[] {
   const errors = decodeBundle(bytes).get('errors')?.values;
   const isCount = (value: number) => Number.isInteger(value) && value >= 0 && value <= samples;
   if (errors?.length !== count || !errors.every(isCount))

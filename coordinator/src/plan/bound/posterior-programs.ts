@@ -53,12 +53,19 @@ export interface PosteriorPrograms {
   readonly draw: string;
 }
 
+/** Programs that evaluate weights on a data set: the mean on all of it, each draw on so many samples. */
+export interface StoredEvaluation {
+  readonly mean: StoredPair;
+  readonly draws: StoredPair;
+  readonly drawSamples: number;
+}
+
 /** What is stored for all posteriors of a run. */
 export interface SharedArtifacts {
   readonly parameters: string;
   readonly prior: string;
-  readonly train: StoredPair;
-  readonly test: StoredPair | undefined;
+  readonly train: StoredEvaluation;
+  readonly test: StoredEvaluation | undefined;
 }
 
 async function storePair(engine: Engine, pair: ProgramPair | undefined): Promise<StoredPair> {
@@ -88,11 +95,15 @@ export async function storePrograms(
 export async function storeShared(
   engine: Engine,
   { model, loss, parameters, data, test, trained, prior }: PreparedBound,
-  { memoryBytes }: BoundOptions,
+  { memoryBytes, drawSamples: wanted }: BoundOptions,
 ): Promise<SharedArtifacts> {
-  const evaluation = async ({ samples }: RunData) => {
+  const on = async (samples: number) => {
     const run = { samples, batch: undefined, memoryBytes };
     return await storePair(engine, await planEvaluation(model, loss, parameters, run));
+  };
+  const evaluation = async ({ samples }: RunData): Promise<StoredEvaluation> => {
+    const drawSamples = Math.min(wanted, samples);
+    return { mean: await on(samples), draws: await on(drawSamples), drawSamples };
   };
   return {
     parameters: await engine.store.put(encodeBundle(trained)),
@@ -139,10 +150,12 @@ export function drawsTask(
   { arrays, samples }: RunData,
   { seed, memoryBytes }: BoundOptions,
   draw: string,
-  { program, tail }: StoredPair,
+  evaluation: StoredEvaluation,
   { state, bases }: PosteriorState,
   { first, count, mean }: DrawRange,
 ): Task {
+  const { program, tail } = mean ? evaluation.mean : evaluation.draws;
+  const isAll = mean || evaluation.drawSamples === samples;
   const value = create(PosteriorDrawsTaskSchema, {
     drawProgram: draw,
     program,
@@ -155,6 +168,7 @@ export function drawsTask(
     firstDraw: BigInt(first),
     drawCount: BigInt(count),
     mean,
+    drawSamples: isAll ? 0n : BigInt(evaluation.drawSamples),
     memoryBytes: BigInt(memoryBytes),
   });
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'posteriorDraws', value } });
