@@ -48,6 +48,7 @@ initialisation (--init, an ONNX export of the untrained network). Variants:
   appr     Kronecker eigenbases of [E[M], E[xx^T]], found once at the trained weights
   iter     found anew every --interval epochs at the current mean
   iter-d   the interval grows tenfold whenever the learning rate decays
+  iter-m   as iter, with the surrogate of E[M] that the weights behind a layer give
 Two classes on one logit: labels 0 and 1. Several logits: class indices.
 
 Examples:
@@ -163,7 +164,7 @@ export function boundCommand(terminal: Terminal): Command {
     .addCommand(boundEvaluateCommand(terminal));
   addFiles(command).addOption(
     new Option('--variant <name,...>', VARIANTS.join(', '))
-      .argParser(choiceList(VARIANTS, ['iter-m']))
+      .argParser(choiceList(VARIANTS))
       .default(['base', 'appr', 'iter'], 'base,appr,iter'),
   );
   addOptimiser(command);

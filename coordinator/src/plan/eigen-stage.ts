@@ -4,6 +4,7 @@ import {
   decodeBundle,
   EigenTaskSchema,
   KronlensError,
+  type OutputHeuristic,
   type Task,
   type TaskResult,
   TaskSchema,
@@ -23,15 +24,18 @@ export interface EigenJob {
   readonly layer: string;
   readonly group: number;
   readonly operator: EigenOperator;
-  /** Content id of the bundle, and the tensor in it. */
+  /** Content id of the bundle, and the tensor in it; empty with `surrogate`. */
   readonly bundle: string;
   readonly tensor: string;
   /** Rows of the matrix. */
   readonly size: number;
+  /** The surrogate of the output Hessian that follows from these is decomposed. */
+  readonly surrogate?: OutputHeuristic;
 }
 
-function eigenTask({ bundle, tensor, layer, size }: EigenJob): Task {
-  const value = create(EigenTaskSchema, { bundle, tensor, scale: 1, layer, size: BigInt(size) });
+function eigenTask({ bundle, tensor, layer, size, surrogate }: EigenJob): Task {
+  const matrix = { bundle, tensor, ...(surrogate === undefined ? {} : { surrogate }) };
+  const value = create(EigenTaskSchema, { ...matrix, scale: 1, layer, size: BigInt(size) });
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'eigen', value } });
 }
 

@@ -18,7 +18,7 @@ import {
 import { openEmbedded } from '../embedded.js';
 import type { Engine } from '../plan/engine.js';
 import { artifactOf, storeProgram } from '../plan/factor-stage.js';
-import { DataSource } from '../plan/run-data.js';
+import { DataSource, type RunData } from '../plan/run-data.js';
 import {
   defaultLoss,
   type OpenedModel,
@@ -27,6 +27,7 @@ import {
   planEvaluation,
   planPosterior,
   readParameters,
+  type SurrogateLoss,
   surrogateLoss,
   trainableParameters,
 } from '../programs/index.js';
@@ -53,6 +54,8 @@ export interface PosteriorBench {
   readonly model: OpenedModel;
   readonly parameters: readonly Parameter[];
   readonly samples: number;
+  readonly loss: SurrogateLoss;
+  readonly data: RunData;
   bundle(tensors: readonly BundleTensor[]): Promise<string>;
   /** The trained parameters. */
   trained(): Promise<readonly BundleTensor[]>;
@@ -146,6 +149,8 @@ export async function posteriorBench(
     model,
     parameters,
     samples: data.samples,
+    loss,
+    data,
     bundle,
     trained,
     task,

@@ -7,9 +7,12 @@ import {
   type EigenTask,
   encodeBundle,
   KronlensError,
+  type OutputHeuristic,
   unpackSymmetric,
 } from '@kronlens/proto';
 import { type LinearAlgebra, NotFiniteMatrixError, type SymmetricEigen } from '../linalg/index.js';
+import { surrogateOutputHessian, weightChain } from '../measures/index.js';
+import { readOutputHeuristic } from './output-heuristic.js';
 import type { TaskArtifact } from './task-artifact.js';
 
 /** An eigen task asks for something that its bundle does not hold. */
@@ -38,7 +41,7 @@ export class NotFiniteFactorError extends BadInputError {
 }
 
 /**
- * Decomposes scale times a square tensor of a bundle: one artifact `eigen`, with the tensors
+ * Decomposes scale times a square tensor of a bundle, or the surrogate of an output Hessian: one artifact `eigen`, with the tensors
  * `eigenvalues` [n], descending, and `eigenvectors` [n, n], a unit vector in each row, whose
  * component of largest magnitude is positive.
  * @throws NotFiniteFactorError naming the layer
@@ -47,20 +50,49 @@ export class NotFiniteFactorError extends BadInputError {
  */
 export async function runEigen(
   task: EigenTask,
-  { store, linalg }: { readonly store: ArtifactStore; readonly linalg: LinearAlgebra },
+  { store, linalg }: EigenSetting,
 ): Promise<TaskArtifact[]> {
-  const tensor = decodeBundle(await store.get(task.bundle)).get(task.tensor);
-  if (tensor === undefined) throw new EigenTaskError(task, `bundle ${task.bundle} lacks it`);
-  const n = requireSquare(task, tensor);
   if (!Number.isFinite(task.scale) || task.scale === 0) {
     throw new EigenTaskError(task, `its scale is ${task.scale}`);
   }
-  const { values, vectors } = await decompose(task, scaled(tensor, n, task.scale), n, linalg);
+  const { matrix, n } = await matrixOf(task, { store, linalg });
+  for (let i = 0; i < matrix.length; i++) matrix[i] = (matrix[i] as number) * task.scale;
+  const { values, vectors } = await decompose(task, matrix, n, linalg);
   const bytes = encodeBundle([
     { name: 'eigenvalues', shape: [n], symmetric: false, values },
     { name: 'eigenvectors', shape: [n, n], symmetric: false, values: vectors },
   ]);
   return [{ name: 'eigen', bytes }];
+}
+
+interface EigenSetting {
+  readonly store: ArtifactStore;
+  readonly linalg: LinearAlgebra;
+}
+
+/** The full matrix [n, n], fresh. */
+async function matrixOf(task: EigenTask, { store, linalg }: EigenSetting) {
+  if (task.surrogate !== undefined) return await surrogateOf(task, task.surrogate, store, linalg);
+  const tensor = decodeBundle(await store.get(task.bundle)).get(task.tensor);
+  if (tensor === undefined) throw new EigenTaskError(task, `bundle ${task.bundle} lacks it`);
+  const n = requireSquare(task, tensor);
+  const { symmetric, values } = tensor;
+  return { matrix: symmetric ? unpackSymmetric(values, n) : values.slice(), n };
+}
+
+/** M~ of the layer. */
+async function surrogateOf(
+  task: EigenTask,
+  heuristic: OutputHeuristic,
+  store: ArtifactStore,
+  linalg: LinearAlgebra,
+) {
+  const n = Number(task.size);
+  const refuse = (reason: string) => new EigenTaskError(task, reason);
+  const { weights, lossHessian } = await readOutputHeuristic(heuristic, n, store, refuse);
+  const chain = await weightChain(weights, n, linalg);
+  const matrix = await surrogateOutputHessian(chain, lossHessian, heuristic.relus, linalg);
+  return { matrix, n };
 }
 
 function requireSquare(task: EigenTask, { shape }: BundleTensor): number {
@@ -69,13 +101,6 @@ function requireSquare(task: EigenTask, { shape }: BundleTensor): number {
     throw new EigenTaskError(task, `it is [${shape.join(', ')}], not a square matrix`);
   }
   return n;
-}
-
-/** The full matrix [n, n]. */
-function scaled({ values, symmetric }: BundleTensor, n: number, scale: number): Float64Array {
-  const matrix = symmetric ? unpackSymmetric(values, n) : values.slice();
-  for (let i = 0; i < matrix.length; i++) matrix[i] = (matrix[i] as number) * scale;
-  return matrix;
 }
 
 async function decompose(

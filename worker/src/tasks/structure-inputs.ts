@@ -14,10 +14,10 @@ import {
   type FactorMatrices,
   type KroneckerIndex,
   kroneckerEigenvalues,
-  type Matrix,
   type WeightShape,
   type WeightVectors,
 } from '../measures/index.js';
+import { type HeuristicInputs, readOutputHeuristic } from './output-heuristic.js';
 
 /** A structure task asks for what its bundles do not hold, or they do not fit together. */
 export class StructureTaskError extends KronlensError {
@@ -33,13 +33,6 @@ export interface ExactEigenpairs {
   readonly values: Float64Array;
   /** The first `top` eigenvectors. */
   readonly vectors: WeightVectors;
-}
-
-export interface HeuristicInputs {
-  /** W^(L) first; their product is S [logits, m], the identity where there are none. */
-  readonly weights: readonly Matrix[];
-  /** [logits, logits]. */
-  readonly lossHessian: Float64Array;
 }
 
 /** Everything a structure task measures, as plain arrays. */
@@ -90,7 +83,7 @@ export async function readStructureInputs(
     blocks,
     pairs: checkedPairs(task, shape, factors),
     exact: task.exact === '' ? undefined : await readExact(task, shape, reader),
-    heuristic: await readHeuristic(task, shape, reader),
+    heuristic: await readHeuristic(task, shape, store),
   };
 }
 
@@ -133,21 +126,12 @@ async function readExact(
 async function readHeuristic(
   task: StructureTask,
   { groups, outDim }: WeightShape,
-  reader: BundleReader,
+  store: Pick<ArtifactStore, 'get'>,
 ): Promise<HeuristicInputs | undefined> {
   if (task.heuristic === undefined) return undefined;
-  const { bundle, lossHessian } = task.heuristic;
-  const weights: Matrix[] = [];
-  for (const name of task.heuristic.weights) {
-    const { shape, values } = reader.tensor(await reader.bundle(bundle), name);
-    const [rows = 0, columns = 0] = shape;
-    weights.push({ rows, columns, values });
-  }
-  const takes = weights.at(-1)?.columns ?? outDim;
-  if (groups !== 1 || takes !== outDim)
-    throw new StructureTaskError(task, `the weights behind it do not take ${outDim} outputs`);
-  const logits = weights[0]?.rows ?? outDim;
-  return { weights, lossHessian: await reader.square(bundle, lossHessian, logits) };
+  const refuse = (reason: string) => new StructureTaskError(task, reason);
+  if (groups !== 1) throw refuse(`no heuristic is known of ${groups} groups`);
+  return await readOutputHeuristic(task.heuristic, outDim, store, refuse);
 }
 
 class BundleReader {

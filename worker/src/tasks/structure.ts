@@ -26,9 +26,9 @@ import {
   surrogateOutputHessian,
   weightChain,
 } from '../measures/index.js';
+import type { HeuristicInputs } from './output-heuristic.js';
 import {
   type ExactEigenpairs,
-  type HeuristicInputs,
   readStructureInputs,
   type StructureInputs,
 } from './structure-inputs.js';

@@ -3,12 +3,18 @@ import {
   create,
   decodeBundle,
   KroneckerEigenSchema,
+  type OutputHeuristic,
   type ParameterBasis,
   ParameterBasisSchema,
   type TaskResult,
 } from '@kronlens/proto';
 import type { Layer } from '../../layers/index.js';
-import { encodeLayerFactors, factorName, layerFactors } from '../../merge/layer-factors.js';
+import {
+  encodeLayerFactors,
+  factorName,
+  layerFactors,
+  meanMatrix,
+} from '../../merge/layer-factors.js';
 import {
   type FactorOptions,
   type OpenedModel,
@@ -18,14 +24,22 @@ import {
 import { type EigenJob, runEigenStage } from '../eigen-stage.js';
 import type { Engine } from '../engine.js';
 import { runFactorStage } from '../factor-stage.js';
+import { heuristics } from '../heuristic-inputs.js';
 import { StageProgress } from '../stage-progress.js';
 import type { PreparedBound } from './prepare-bound.js';
 
 const SILENT = { begin() {}, update() {}, end() {}, note() {} };
 
+/** Whose eigenvectors U are: E[M]'s, or those of its surrogate, which follows from the weights behind the layer. */
+export type OutputOperator = 'exact' | 'surrogate';
+
+/** What a basis is found of. */
+type BasisRun = Pick<PreparedBound, 'loss' | 'data' | 'parameters'>;
+
 /** What the factors behind a basis are of. */
-function basisFactors({ loss }: PreparedBound): FactorOptions {
-  return { loss, columns: { kind: 'exact' }, sharing: 'expand', bias: 'separate', labels: false };
+function basisFactors({ loss }: BasisRun, operator: OutputOperator): FactorOptions {
+  const factors = { columns: { kind: 'exact' }, sharing: 'expand', bias: 'separate' } as const;
+  return { loss, ...factors, labels: false, lossHessian: operator === 'surrogate' };
 }
 
 /** The layers whose weights are parameters. */
@@ -36,14 +50,16 @@ export function basisLayers(parameters: readonly Parameter[]): readonly Layer[] 
 }
 
 /**
- * Eigenvectors U of E[M] and V of E[x x^T] for every layer.
+ * Eigenvectors U of E[M] and V of E[x x^T] for every layer. With the surrogate, layers that no chain of linear
+ * layers and ReLUs leads from to the logits have those of E[M] all the same.
  * @param model at the weights that the basis belongs to
  * @param seen is told of every result, recorded ones included
  */
 export async function findBases(
   engine: Engine,
-  run: PreparedBound,
+  run: BasisRun,
   model: OpenedModel,
+  operator: OutputOperator,
   memoryBytes: number,
   seen: (result: TaskResult) => void,
 ): Promise<readonly ParameterBasis[]> {
@@ -51,10 +67,11 @@ export async function findBases(
   const layers = basisLayers(parameters);
   const { samples, arrays } = data;
   const dataRun = { samples, batch: undefined, memoryBytes };
-  const plan = await planFactors(model, layers, basisFactors(run), dataRun);
+  const plan = await planFactors(model, layers, basisFactors(run, operator), dataRun);
   const progress = new StageProgress(SILENT, 'basis', 0, '');
   const stage = { plan, arrays, samples, seed: 0, shard: undefined };
   const jobs: EigenJob[] = [];
+  let lossHessian: Float64Array | undefined;
   for (const { layers: names, outputs, bundle } of await runFactorStage(
     engine,
     stage,
@@ -62,6 +79,7 @@ export async function findBases(
     seen,
   )) {
     const sums = decodeBundle(await engine.store.get(bundle));
+    lossHessian ??= meanMatrix(sums, outputs, 'loss_hessian', samples);
     for (const layer of layers.filter(({ name }) => names.includes(name))) {
       const factors = layerFactors(layer, sums, outputs, samples, plan.folds.get(layer.name));
       const stored = await engine.store.put(encodeLayerFactors(factors, []));
@@ -73,10 +91,24 @@ export async function findBases(
         }
     }
   }
-  const found = new Map<string, string>();
-  await runEigenStage(engine, jobs, progress, seen, async ({ layer, group, operator }, _, id) => {
-    found.set(`${layer} ${factorName(operator, group)}`, id);
+  const surrogates =
+    lossHessian === undefined
+      ? new Map<string, OutputHeuristic>()
+      : (await heuristics(engine, model, layers, run.loss, lossHessian)).inputs;
+  const decomposed = jobs.map((job) => {
+    const surrogate = job.operator === 'output' ? surrogates.get(job.layer) : undefined;
+    return surrogate === undefined ? job : { ...job, bundle: '', tensor: '', surrogate };
   });
+  const found = new Map<string, string>();
+  await runEigenStage(
+    engine,
+    decomposed,
+    progress,
+    seen,
+    async ({ layer, group, operator }, _, id) => {
+      found.set(`${layer} ${factorName(operator, group)}`, id);
+    },
+  );
   const idOf = (layer: Layer, operator: string, group: number) =>
     found.get(`${layer.name} ${factorName(operator, group)}`) ?? '';
   return parameters.flatMap(({ name, part, layer }) => {

@@ -6,9 +6,10 @@ import type { AnalysisOptions, ExecutionOptions } from '../options.js';
  * In which basis the posterior's covariance is diagonal. base: that of the weights themselves (Dziugaite
  * and Roy). The others: the Kronecker eigenbasis of [E[M], E[x x^T]] of each layer; appr: at the trained
  * weights; iter: found anew at the current mean every `interval` epochs; iter-d: the interval grows
- * tenfold whenever the learning rate decays.
+ * tenfold whenever the learning rate decays; iter-m: as iter, with the surrogate of E[M] that follows from the
+ * weights behind a layer and E[d2 loss / d logits2].
  */
-export const VARIANTS = ['base', 'appr', 'iter', 'iter-d'] as const;
+export const VARIANTS = ['base', 'appr', 'iter', 'iter-d', 'iter-m'] as const;
 export type Variant = (typeof VARIANTS)[number];
 
 /** What determines the result files, together with models and data. */

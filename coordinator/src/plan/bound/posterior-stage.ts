@@ -12,7 +12,7 @@ import { withParameters } from '../../programs/index.js';
 import type { Engine } from '../engine.js';
 import { artifactOf } from '../factor-stage.js';
 import type { StageProgress } from '../stage-progress.js';
-import { findBases } from './basis-stage.js';
+import { findBases, type OutputOperator } from './basis-stage.js';
 import type { BoundOptions, Variant } from './bound-options.js';
 import {
   type PosteriorPrograms,
@@ -30,8 +30,8 @@ export interface PosteriorSetting {
   readonly options: BoundOptions;
   readonly shared: SharedArtifacts;
   readonly seen: (result: TaskResult) => void;
-  /** The bases at the trained weights; found once. */
-  readonly trainedBases: () => Promise<readonly ParameterBasis[]>;
+  /** The bases at the trained weights; found once for each operator. */
+  readonly trainedBases: (operator: OutputOperator) => Promise<readonly ParameterBasis[]>;
 }
 
 /** @param told of the epochs of every finished task */
@@ -46,7 +46,7 @@ export async function optimisePosterior(
   let at: PosteriorState = { state: '', bases: [] };
   for (const segment of cutSegments(variant, options)) {
     const { first, last, newBasis } = segment;
-    if (newBasis) at = { ...at, bases: await basesAt(setting, at.state) };
+    if (newBasis) at = { ...at, bases: await basesAt(setting, variant, at.state) };
     const task = posteriorTask(run, options, programs, shared, segment, at);
     const id = taskId(task);
     progress.expect(id, last - first);
@@ -63,12 +63,14 @@ export async function optimisePosterior(
 /** The bases at the mean of a state. */
 async function basesAt(
   { engine, run, options, seen, trainedBases }: PosteriorSetting,
+  variant: Variant,
   state: string,
 ): Promise<readonly ParameterBasis[]> {
-  if (state === '') return await trainedBases();
+  const operator = variant === 'iter-m' ? 'surrogate' : 'exact';
+  if (state === '') return await trainedBases(operator);
   const means = stateMeans(decodeBundle(await engine.store.get(state)));
   const model = withParameters(run.model, run.parameters, means);
-  return await findBases(engine, run, model, options.memoryBytes, seen);
+  return await findBases(engine, run, model, operator, options.memoryBytes, seen);
 }
 
 /** The mean of every parameter in a bundle "state". */

@@ -1,6 +1,7 @@
 // Everything that is checked and decided before a bound is optimised: models, data, parameters, prior.
 import { BadInputError, type BundleTensor } from '@kronlens/proto';
 import { compareStructure, type ShapedGraph, type Tensor } from '../../graph/index.js';
+import { linearChain } from '../../layers/index.js';
 import {
   defaultLoss,
   type OpenedModel,
@@ -16,6 +17,7 @@ import type { Engine } from '../engine.js';
 import { DataSource, type RunData } from '../run-data.js';
 import { type Recorded, type RunIdentity, recordArrays, recordOptions } from '../run-record.js';
 import { UsageError } from '../usage-error.js';
+import { basisLayers } from './basis-stage.js';
 import type { BoundOptions, BoundRequest } from './bound-options.js';
 
 export type BoundIdentity = RunIdentity<Recorded<BoundOptions>>;
@@ -80,10 +82,27 @@ export async function prepareBound(request: BoundRequest, engine: Engine): Promi
             'without --init the prior is centred at 0, not at the initialisation: expect a looser bound',
           ]
         : []),
+      ...(options.variants.includes('iter-m') ? withoutSurrogate(model, graph, parameters) : []),
       ...constants.map((name) => `'${name}' is taken as a constant of the architecture`),
       ...engine.warnings,
     ],
   };
+}
+
+/** What iter-m does not cover, in a sentence. */
+function withoutSurrogate(
+  model: OpenedModel,
+  graph: ShapedGraph,
+  parameters: readonly Parameter[],
+): readonly string[] {
+  const reasons = basisLayers(parameters).flatMap((layer) => {
+    const chain = linearChain(graph, probeBatch(model), layer, model.logits.value);
+    return typeof chain === 'string' ? [`${layer.name} (${chain})`] : [];
+  });
+  if (reasons.length === 0) return [];
+  return [
+    `iter-m takes E[M] itself where no chain of linear layers and ReLUs leads to the logits: ${reasons.join(', ')}`,
+  ];
 }
 
 /** A batch size to look at the model with. */

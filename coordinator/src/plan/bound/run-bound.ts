@@ -25,7 +25,7 @@ import {
 import type { ProgressSink } from '../progress-sink.js';
 import { RunClock } from '../run-clock.js';
 import { type RunStage, stageRunner } from '../run-stage.js';
-import { findBases } from './basis-stage.js';
+import { findBases, type OutputOperator } from './basis-stage.js';
 import type { BoundRequest, Variant } from './bound-options.js';
 import { BoundKeeper, type BoundRecord } from './bound-record.js';
 import { boundOf, boundRow, klRows } from './bound-rows.js';
@@ -201,7 +201,7 @@ class BoundRun {
     const { options } = this.#request;
     const { seen } = this.#keeper;
     const [engine, run] = [this.#engine, this.#prepared];
-    let bases: Promise<readonly ParameterBasis[]> | undefined;
+    const bases = new Map<OutputOperator, Promise<readonly ParameterBasis[]>>();
     const shared = await storeShared(engine, run, options);
     return {
       engine,
@@ -209,9 +209,12 @@ class BoundRun {
       options,
       shared,
       seen,
-      trainedBases: () => {
-        bases ??= findBases(engine, run, run.model, options.memoryBytes, seen);
-        return bases;
+      trainedBases: (operator) => {
+        const found =
+          bases.get(operator) ??
+          findBases(engine, run, run.model, operator, options.memoryBytes, seen);
+        bases.set(operator, found);
+        return found;
       },
     };
   }

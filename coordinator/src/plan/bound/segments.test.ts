@@ -7,7 +7,7 @@ const bases = (variant: Parameters<typeof cutSegments>[0], of = schedule) =>
   cutSegments(variant, of).flatMap(({ first, newBasis }) => (newBasis ? [first] : []));
 
 test('the epochs are covered without gaps, in tasks of at most a checkpoint', () => {
-  for (const variant of ['base', 'appr', 'iter', 'iter-d'] as const) {
+  for (const variant of ['base', 'appr', 'iter', 'iter-d', 'iter-m'] as const) {
     const segments = cutSegments(variant, schedule);
     assert.equal(segments[0]?.first, 0);
     assert.equal(segments.at(-1)?.last, 60);
@@ -23,6 +23,7 @@ test('each variant finds its bases when it should', () => {
   assert.deepEqual(bases('appr'), [0]);
   assert.deepEqual(bases('iter'), [0, 10, 20, 30, 40, 50]);
   // The interval is 10 until epoch 20, then 100.
+  assert.deepEqual(bases('iter-m'), bases('iter'));
   assert.deepEqual(bases('iter-d'), [0, 10]);
   assert.deepEqual(
     bases('iter-d', { ...schedule, epochs: 400, decayEpochs: 200 }).slice(-3),

@@ -19,6 +19,7 @@ function basisEpochs(variant: Variant, epoch: number, schedule: Schedule): numbe
     case 'appr':
       return Infinity;
     case 'iter':
+    case 'iter-m':
       return interval;
     case 'iter-d':
       return interval * 10 ** (decayEpochs === 0 ? 0 : Math.floor(epoch / decayEpochs));
