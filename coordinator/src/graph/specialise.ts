@@ -45,6 +45,8 @@ export async function specialise(
   const varying = nodes.filter((node) => !node.outputs.some((value) => isStatic.has(value)));
   const wanted = staticInputs(varying, graph, isStatic);
   const values = varying.flatMap((node) => node.outputs.filter((value) => value !== ''));
+  // A runtime opens no model without nodes.
+  if (nodes.length === 0) return { ...graph, types: constantTypes(graph), origins };
   const feeds = new Map(
     graph.inputs.map((input) => [input.name, zeros(input.dtype, shapeOf(inputShapes, input.name))]),
   );
@@ -84,6 +86,12 @@ export async function specialise(
     return type === undefined ? output : { ...output, ...type };
   });
   return { ...graph, inputs, outputs, nodes: varying, initializers, types, origins };
+}
+
+function constantTypes(graph: Graph): ReadonlyMap<string, TensorType> {
+  return new Map(
+    [...graph.initializers].map(([name, { dtype, shape }]) => [name, { dtype, shape }]),
+  );
 }
 
 interface StaticSplit {

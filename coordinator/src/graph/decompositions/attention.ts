@@ -22,6 +22,8 @@ export interface Scores {
   readonly softcap: number;
   /** Values that are added to the scores, each broadcast to [batch, heads, queries, keys]. */
   readonly biases: readonly string[];
+  /** Whether queries that may attend to no key at all (all biases minus infinity) get zeros, and not NaN. */
+  readonly zeroWhereMasked?: boolean;
 }
 
 /** softmax(scale Q K^T + biases) V. @returns [batch, heads, queries, valueSize] */
@@ -36,9 +38,23 @@ export function attended(w: NodeWriter, heads: Heads, scores: Scores): string {
     const cap = w.number(scores.softcap);
     products = w.emit('Mul', [w.emit('Tanh', [w.emit('Div', [products, cap])]), cap]);
   }
-  for (const bias of scores.biases) products = w.emit('Add', [products, bias]);
+  if (scores.zeroWhereMasked !== true || scores.biases.length === 0) {
+    for (const bias of scores.biases) products = w.emit('Add', [products, bias]);
+    const weights = w.emit('Softmax', [products], { axis: int(-1) });
+    return w.emit('MatMul', [weights, value]);
+  }
+  const bias = scores.biases.reduce((sum, one) => w.emit('Add', [sum, one]));
+  const nowhere = fullyMasked(w, bias);
+  products = w.emit('Add', [products, w.emit('Where', [nowhere, w.number(0), bias])]);
   const weights = w.emit('Softmax', [products], { axis: int(-1) });
-  return w.emit('MatMul', [weights, value]);
+  return w.emit('MatMul', [w.emit('Where', [nowhere, w.number(0), weights]), value]);
+}
+
+/** Whether a row of biases is minus infinity throughout, in the shape of the biases. */
+function fullyMasked(w: NodeWriter, bias: string): string {
+  const most = w.emit('ReduceMax', [bias, w.ints(-1)], { keepdims: int(1) });
+  const along = w.emit('Expand', [most, w.emit('Shape', [bias])]);
+  return w.emit('Equal', [along, w.number(-Infinity)]);
 }
 
 /** 1 / sqrt(size) of the last of four axes. */
@@ -112,7 +128,7 @@ const attention = composed((w, node) => {
   const result = attended(
     w,
     { query, key, value, grouped: !flat || count !== keyCount },
-    { scale, softcap: floatAttribute(node, 'softcap', 0), biases },
+    { scale, softcap: floatAttribute(node, 'softcap', 0), biases, zeroWhereMasked: true },
   );
   if (flat) mergeHeads(w, result);
   else w.result('Identity', [result]);

@@ -28,6 +28,8 @@ const mask = {
   bytes: Uint8Array.from([1, 0, 1, 1, 1, 1, 0, 0, 0, 1, 1, 1]),
 } as const;
 
+const withoutFirstRow = Uint8Array.from([0, 0, 0, 0, ...mask.bytes.subarray(4)]);
+
 export const COMPOSITE_CASES: readonly CompositeCase[] = [
   { op: 'RMSNormalization', opset: 23, inputs: [tokens, ramp(8)] },
   {
@@ -108,6 +110,12 @@ export const COMPOSITE_CASES: readonly CompositeCase[] = [
     opset: 23,
     what: 'boolean mask',
     inputs: [[2, 2, 3, 4], [2, 2, 4, 4], [2, 2, 4, 4], mask],
+  },
+  {
+    op: 'Attention',
+    opset: 23,
+    what: 'a query without keys',
+    inputs: [[2, 2, 3, 4], [2, 2, 4, 4], [2, 2, 4, 4], { ...mask, bytes: withoutFirstRow }],
   },
   {
     op: 'Attention',

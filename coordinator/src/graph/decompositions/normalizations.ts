@@ -93,8 +93,8 @@ const lpNormalization = composed((w, node) => {
   const x = w.required(0);
   const norm = intAttribute(node, 'p', 2) === 1 ? 'ReduceL1' : 'ReduceL2';
   const length = w.emit(norm, [x, w.ints(intAttribute(node, 'axis', -1))], KEPT);
-  // The smallest number of full precision in float32.
-  w.result('Div', [x, w.emit('Max', [length, w.number(2 ** -126)])]);
+  const none = w.emit('Equal', [length, w.number(0)]);
+  w.result('Div', [x, w.emit('Where', [none, w.number(1), length])]);
 });
 
 const meanVarianceNormalization = composed((w, node) => {

@@ -1,6 +1,6 @@
 // Ops whose outputs carry no derivative: comparisons, rounding, logic, shapes, indices.
 import { int } from '../attributes.js';
-import { boolTensor, floatTensor, intTensor } from '../tensor.js';
+import { boolTensor, intTensor } from '../tensor.js';
 import type { Linearity, OpExample, OpRule } from './op-rule.js';
 import { single } from './pointwise.js';
 import { upgradeSoftmax } from './softmax.js';
@@ -41,10 +41,6 @@ export const CONSTANT_RULES: readonly OpRule[] = [
     ...constant('Hardmax', { ...single([-1, 1]), attributes: { axis: int(0) } }),
     upgrade: upgradeSoftmax,
   },
-  constant('OneHot', {
-    name: 'classes',
-    inputs: [intTensor([2, 0, -1]), intTensor([3], []), floatTensor([0, 1], [2])],
-  }),
   constant('EyeLike', { name: 'square', inputs: [{ shape: [3, 3] }] }),
   constant('ConstantOfShape', { name: 'zeros', inputs: [intTensor([2, 3])] }, 'linear'),
   constant('Range', {

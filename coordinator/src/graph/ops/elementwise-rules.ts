@@ -1,6 +1,6 @@
 // Elementwise ops: arithmetic, activations, selection; with numpy broadcasting.
 import { floatAttribute, int } from '../attributes.js';
-import { boolTensor, floatTensor } from '../tensor.js';
+import { boolTensor, floatTensor, intTensor } from '../tensor.js';
 import type { Linearity, LinearityOf, OpExample, OpRule, Vjp, VjpContext } from './op-rule.js';
 import {
   asMask,
@@ -11,6 +11,7 @@ import {
   output,
   pointwise,
   single,
+  widthOf,
 } from './pointwise.js';
 
 const bilinear: LinearityOf = (_node, varies) =>
@@ -86,25 +87,33 @@ const div = binary(
   (_node, [, divisor]) => (divisor === true ? 'smooth' : 'linear'),
   broadcasting([0.5, 2]),
 );
-/** The derivative to the exponent needs a positive base. */
+/** The derivative to the exponent needs a base that is not negative; at 0 it is 0, as in PyTorch. */
 const pow = binary(
   'Pow',
   (c, g) => {
-    const one = number(c, 1);
-    const slope = c.build.emit('Mul', [
-      input(c, 1),
-      c.build.emit('Pow', [input(c, 0), c.build.emit('Sub', [input(c, 1), one])]),
-    ]);
+    const width = widthOf(c, input(c, 0));
+    // The exponent may be of another type, an integer's too.
+    const exponent =
+      c.type(input(c, 1)).dtype === width ? input(c, 1) : asMask(c, input(c, 1), input(c, 0));
+    const less = c.build.emit('Sub', [exponent, number(c, 1)]);
+    const slope = c.build.emit('Mul', [exponent, c.build.emit('Pow', [input(c, 0), less])]);
     return c.build.emit('Mul', [g, slope]);
   },
-  (c, g) =>
-    c.build.emit('Mul', [g, c.build.emit('Mul', [output(c), c.build.emit('Log', [input(c, 0)])])]),
+  (c, g) => {
+    const isZero = c.build.emit('Equal', [input(c, 0), number(c, 0)]);
+    const base = c.build.emit('Where', [isZero, number(c, 1), input(c, 0)]);
+    return c.build.emit('Mul', [g, c.build.emit('Mul', [output(c), c.build.emit('Log', [base])])]);
+  },
   'smooth',
   [
     ...broadcasting([0.5, 2]),
     {
       name: 'constant exponent',
       inputs: [{ shape: [3, 4], range: [0.5, 2] }, floatTensor([3], [], 'float64')],
+    },
+    {
+      name: 'integers as exponents',
+      inputs: [{ shape: [2, 3], range: [0.5, 2] }, intTensor([2, -1, 3])],
     },
   ],
 );
@@ -172,16 +181,26 @@ const prelu: OpRule = {
 const clip: OpRule = {
   op: 'Clip',
   vjp: (c, [g]) => {
-    if (g === undefined || !c.wants(0)) return [];
-    const tests = [
-      input(c, 1) === '' ? undefined : c.build.emit('GreaterOrEqual', [input(c, 0), input(c, 1)]),
-      input(c, 2) === '' ? undefined : c.build.emit('LessOrEqual', [input(c, 0), input(c, 2)]),
-    ].filter((test) => test !== undefined);
-    const [first, second] = tests;
-    if (first === undefined) return [g];
-    const inside = second === undefined ? first : c.build.emit('And', [first, second]);
-    return [c.build.scaled(g, asMask(c, inside, input(c, 0)))];
+    if (g === undefined) return [];
+    const [v, low, high] = [input(c, 0), input(c, 1), input(c, 2)];
+    const all = (...tests: readonly string[]) => {
+      const [first, ...rest] = tests;
+      if (first === undefined) return g;
+      const both = rest.reduce((a, b) => c.build.emit('And', [a, b]), first);
+      return c.build.scaled(g, asMask(c, both, v));
+    };
+    const test = (op: string, a: string, b: string) =>
+      a === '' || b === '' ? [] : [c.build.emit(op, [a, b])];
+    const raised = () => (low === '' ? v : c.build.emit('Max', [v, low]));
+    return [
+      c.wants(0)
+        ? all(...test('GreaterOrEqual', v, low), ...test('LessOrEqual', v, high))
+        : undefined,
+      c.wants(1) ? all(...test('Less', v, low), ...test('LessOrEqual', low, high)) : undefined,
+      c.wants(2) ? all(...test('Greater', raised(), high)) : undefined,
+    ];
   },
+  broadcasts: true,
   linearity: 'piecewise-linear',
   upgrade: (node, _opset, context) => {
     if (node.attributes.min === undefined && node.attributes.max === undefined) return [node];
@@ -204,6 +223,30 @@ const clip: OpRule = {
     {
       name: 'beyond a bound',
       inputs: [{ shape: [3, 4], range: [1.1, 2] }, undefined, floatTensor([1], [], 'float64')],
+    },
+    {
+      name: 'above varying bounds',
+      inputs: [
+        { shape: [3, 4], range: [1.1, 2] },
+        { shape: [], range: [-0.5, 0] },
+        { shape: [], range: [0.5, 1] },
+      ],
+    },
+    {
+      name: 'below varying bounds',
+      inputs: [
+        { shape: [3, 4], range: [-2, -1.1] },
+        { shape: [], range: [-0.5, 0] },
+        { shape: [], range: [0.5, 1] },
+      ],
+    },
+    {
+      name: 'bounds that cross',
+      inputs: [
+        { shape: [3, 4], range: [-2, 2] },
+        { shape: [], range: [0.5, 1] },
+        { shape: [], range: [-0.5, 0] },
+      ],
     },
   ],
 };

@@ -1,7 +1,7 @@
 // Ops that pick or overwrite elements by index tensors.
 import { int, intAttribute, string, stringAttribute } from '../attributes.js';
 import { elementCount } from '../graph.js';
-import { intTensor } from '../tensor.js';
+import { floatTensor, intTensor } from '../tensor.js';
 import { gather } from './gather.js';
 import { type IndexedRows, scatteredRows, withoutRows, zeros } from './indexed-rows.js';
 import { type OpRule, UnsupportedFormError, type Vjp, type VjpContext } from './op-rule.js';
@@ -87,6 +87,21 @@ const topKVjp: Vjp = (c, [g]) => {
   return [build.emit('ScatterElements', [into, indices, g], { axis: int(axis) })];
 };
 
+/** Of the two values the second is where the indices point, the first everywhere else. */
+const oneHotVjp: Vjp = (c, [g]) => {
+  if (g === undefined || !c.wants(2)) return [];
+  const { build, columns, node } = c;
+  const unit = build.constant(floatTensor([0, 1], [2], widthOf(c, input(c, 2))));
+  const hot = build.emit('OneHot', [input(c, 0), input(c, 1), unit], node.attributes);
+  const rank = c.type(node.outputs[0] ?? '').shape.length;
+  const axes = build.ints(Array.from({ length: rank }, (_, axis) => axis + 1));
+  const total = (value: string) =>
+    build.reshape(build.emit('ReduceSum', [value, axes], { keepdims: int(0) }), [columns, 1]);
+  const on = total(build.scaled(g, hot));
+  const off = build.emit('Sub', [total(g), on]);
+  return [undefined, undefined, build.emit('Concat', [off, on], { axis: int(1) })];
+};
+
 const gatherNd: OpRule = {
   op: 'GatherND',
   vjp: gatherNdVjp,
@@ -142,6 +157,27 @@ const topK: OpRule = {
   ],
 };
 
+const oneHot: OpRule = {
+  op: 'OneHot',
+  vjp: oneHotVjp,
+  linearity: 'linear',
+  examples: [
+    {
+      name: 'classes',
+      inputs: [intTensor([2, 0, -1]), intTensor([3], []), { shape: [2], dtype: 'float32' }],
+    },
+    {
+      name: 'along the first axis, one index out of range',
+      attributes: { axis: int(0) },
+      inputs: [
+        intTensor([2, 7, 0, 1], [2, 2]),
+        intTensor([4], []),
+        { shape: [2], dtype: 'float32' },
+      ],
+    },
+  ],
+};
+
 /** Gathers and scatters, in the table's order. */
 export const INDEX_RULES: readonly OpRule[] = [
   gather,
@@ -150,4 +186,5 @@ export const INDEX_RULES: readonly OpRule[] = [
   gatherNd,
   scatterNd,
   topK,
+  oneHot,
 ];

@@ -5,14 +5,8 @@ import { floatTensor } from '../tensor.js';
 import { sumToShape } from '../unbroadcast.js';
 import { at } from '../window.js';
 import { localResponse } from './local-response.js';
-import {
-  type LinearityOf,
-  type OpRule,
-  UnsupportedFormError,
-  type Vjp,
-  type VjpContext,
-} from './op-rule.js';
-import { input, widthOf } from './pointwise.js';
+import type { LinearityOf, OpRule, Vjp, VjpContext } from './op-rule.js';
+import { asMask, input, widthOf } from './pointwise.js';
 import { standardized, standardizedCotangent } from './standardize.js';
 
 /**
@@ -61,16 +55,48 @@ function affineVjp(
 }
 
 const layerVjp: Vjp = (context, [g, mean, inverse]) => {
-  if (mean !== undefined || inverse !== undefined)
-    throw new UnsupportedFormError(
-      context.node,
-      'its outputs Mean and InvStdDev cannot be differentiated',
-    );
-  if (g === undefined) return [];
   const rank = context.type(input(context, 0)).shape.length;
-  const axis = intAttribute(context.node, 'axis', -1);
-  return affineVjp(context, g, axis < 0 ? axis + rank : axis, (own) => own);
+  const given = intAttribute(context.node, 'axis', -1);
+  const axis = given < 0 ? given + rank : given;
+  const [x, ...affine] = g === undefined ? [] : affineVjp(context, g, axis, (own) => own);
+  const parts = [x, ...statisticsVjp(context, axis, mean, inverse)].filter(
+    (part) => part !== undefined,
+  );
+  const [first] = parts;
+  return [parts.length > 1 ? context.build.emit('Sum', parts) : first, ...affine];
 };
+
+/**
+ * Cotangents of X from those of the mean and of r = 1 / sqrt(variance + epsilon), per row of size D:
+ * dmean / dx = 1 / D and dr / dx = -r^3 (x - mean) / D.
+ */
+function statisticsVjp(
+  context: VjpContext,
+  axis: number,
+  mean: string | undefined,
+  inverse: string | undefined,
+): readonly string[] {
+  const { build, columns, type } = context;
+  if (!context.wants(0) || (mean === undefined && inverse === undefined)) return [];
+  const x = input(context, 0);
+  const { shape } = type(x);
+  const share = build.scalar(1 / elementCount(shape.slice(axis)), widthOf(context, x));
+  const spread = (value: string) =>
+    build.emit('Expand', [build.emit('Mul', [value, share]), build.ints([columns, ...shape])]);
+  // ONNX Runtime gives float32 statistics of float64 data.
+  const wide = (value: string) =>
+    widthOf(context, x) === 'float64' ? asMask(context, value, x) : value;
+  const parts: string[] = [];
+  if (mean !== undefined) parts.push(spread(wide(mean)));
+  if (inverse !== undefined) {
+    const r = wide(context.output(2));
+    const cube = build.emit('Mul', [build.emit('Mul', [r, r]), r]);
+    const centred = build.emit('Sub', [x, wide(context.output(1))]);
+    const slope = build.emit('Neg', [build.emit('Mul', [centred, cube])]);
+    parts.push(build.emit('Mul', [spread(wide(inverse)), slope]));
+  }
+  return parts;
+}
 
 const instanceVjp: Vjp = (context, [g]) => {
   if (g === undefined) return [];
@@ -103,6 +129,16 @@ const layerNormalization: OpRule = {
           'float64',
         ),
       ],
+    },
+    {
+      name: 'with the mean and the deviation',
+      attributes: { axis: int(1), epsilon: { kind: 'float', value: 0.1 } },
+      inputs: [
+        { shape: [2, 3, 2], dtype: 'float32' },
+        { shape: [3, 2], dtype: 'float32' },
+        { shape: [3, 2], dtype: 'float32' },
+      ],
+      outputs: 3,
     },
   ],
 };

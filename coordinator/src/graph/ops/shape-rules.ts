@@ -215,11 +215,11 @@ const slice: OpRule = {
   ],
 };
 
-/** Constant padding; negative pads cut. The fill value is held fixed. */
+/** Constant padding; negative pads cut. */
 const pad: OpRule = {
   op: 'Pad',
   vjp: (c, [g]) => {
-    if (g === undefined || !c.wants(0)) return [];
+    if (g === undefined || !(c.wants(0) || c.wants(2))) return [];
     const mode = stringAttribute(c.node, 'mode', 'constant');
     if (mode !== 'constant')
       throw new UnsupportedFormError(
@@ -234,7 +234,18 @@ const pad: OpRule = {
       back[wrap(axis, rank) + 1] = -(given[index] ?? 0);
       back[rank + 1 + wrap(axis, rank) + 1] = -(given[axes.length + index] ?? 0);
     });
-    return [c.build.emit('Pad', [g, c.build.ints(back)])];
+    const kept = c.build.emit('Pad', [g, c.build.ints(back)]);
+    const total = (value: string) => {
+      const axes = Array.from({ length: rank }, (_, axis) => axis + 1);
+      return c.build.emit('ReduceSum', [value, c.build.ints(axes)], { keepdims: int(0) });
+    };
+    // The fill value is all that the data do not reach.
+    const fill = () =>
+      c.build.reshape(c.build.emit('Sub', [total(g), total(kept)]), [
+        c.columns,
+        ...c.type(c.node.inputs[2] ?? '').shape,
+      ]);
+    return [kept, undefined, c.wants(2) ? fill() : undefined];
   },
   linearity: 'linear',
   upgrade: (node, _opset, context) => {
@@ -254,6 +265,10 @@ const pad: OpRule = {
   examples: [
     { name: 'both sides', inputs: [{ shape: [2, 3] }, intTensor([1, 0, 2, 1])] },
     { name: 'negative', inputs: [{ shape: [3, 4] }, intTensor([0, -1, 1, -1])] },
+    {
+      name: 'a fill value that varies',
+      inputs: [{ shape: [3, 4] }, intTensor([0, 2, 1, -1]), { shape: [] }],
+    },
   ],
 };
 
