@@ -40,6 +40,16 @@ else
   without "pip could not install pyarrow, polars and duckdb into .venv"
 fi
 
+say "ONNX's node tests in .venv"
+onnx=1.23.1 # its tests' verdicts are recorded in coordinator/fixtures/node-tests
+if .venv/bin/python -c "import onnx, sys; sys.exit(onnx.__version__ != '$onnx')" 2>/dev/null; then
+  echo "all there"
+elif python3 -m venv .venv && .venv/bin/pip install --quiet "onnx==$onnx"; then
+  echo "installed onnx $onnx"
+else
+  without "pip could not install onnx $onnx into .venv"
+fi
+
 say "npm packages"
 npm ci --no-audit --no-fund
 

@@ -19,29 +19,52 @@ const ARRAYS: Partial<Record<DType, (buffer: ArrayBuffer) => ort.Tensor['data']>
   bool: (buffer) => new Uint8Array(buffer),
 };
 
-/** Runs models in this process on one thread, without graph optimisations. */
-export const ortEvaluator: Evaluator = {
-  async evaluate(model, feeds, fetch) {
-    const session = await ort.InferenceSession.create(model, {
-      graphOptimizationLevel: 'disabled',
-      intraOpNumThreads: 1,
-      logSeverityLevel: 3,
-    });
-    try {
-      const dtypes = new Map<string, DType>();
-      for (const output of session.outputMetadata)
-        if (output.isTensor) dtypes.set(output.name, output.type as DType);
-      const tensors = new Map<string, Tensor>();
-      if (fetch.length === 0) return { tensors, dtypes };
+/** A model that is held ready to be run several times. */
+export interface Session {
+  /** The element types of the model's outputs. */
+  readonly dtypes: ReadonlyMap<string, DType>;
+  run(
+    feeds: ReadonlyMap<string, Tensor>,
+    fetch: readonly string[],
+  ): Promise<ReadonlyMap<string, Tensor>>;
+  release(): Promise<void>;
+}
+
+/** Opens a model in this process on one thread, without graph optimisations. */
+export async function openSession(model: Uint8Array): Promise<Session> {
+  const session = await ort.InferenceSession.create(model, {
+    graphOptimizationLevel: 'disabled',
+    intraOpNumThreads: 1,
+    logSeverityLevel: 4,
+  });
+  const dtypes = new Map<string, DType>();
+  for (const output of session.outputMetadata)
+    if (output.isTensor) dtypes.set(output.name, output.type as DType);
+  return {
+    dtypes,
+    async run(feeds, fetch) {
       const given: Record<string, ort.Tensor> = {};
       for (const [name, tensor] of feeds) given[name] = toRuntime(name, tensor);
       const results = await session.run(given, [...fetch]);
+      const tensors = new Map<string, Tensor>();
       for (const name of fetch) {
         const result = results[name];
         if (result === undefined) throw new Error(`the model has no output '${name}'`);
         tensors.set(name, fromRuntime(result));
       }
-      return { tensors, dtypes };
+      return tensors;
+    },
+    release: () => session.release(),
+  };
+}
+
+/** Opens a session for every run. */
+export const ortEvaluator: Evaluator = {
+  async evaluate(model, feeds, fetch) {
+    const session = await openSession(model);
+    try {
+      const tensors = fetch.length === 0 ? new Map() : await session.run(feeds, fetch);
+      return { tensors, dtypes: session.dtypes };
     } finally {
       await session.release();
     }
