@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Succeeds while the worker of this container (kronlens worker --http 9464) says that it is well.
+# Succeeds while the process of this container (kronlens worker or serve, --http 9464) says that it is well.
 #   docker/healthy.sh [port]
 set -euo pipefail
 exec node -e '

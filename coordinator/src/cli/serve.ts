@@ -10,7 +10,7 @@ import {
   linkOptions,
   natsOption,
 } from './cluster-options.js';
-import { positiveInteger, positiveNumber } from './option-values.js';
+import { httpAddress, positiveInteger, positiveNumber } from './option-values.js';
 import type { Terminal } from './terminal.js';
 
 interface Parsed extends ClusterParsed {
@@ -18,6 +18,7 @@ interface Parsed extends ClusterParsed {
   readonly runs: number;
   readonly lease: number;
   readonly keep?: number;
+  readonly http?: { readonly host: string; readonly port: number };
   readonly work?: string;
 }
 
@@ -65,6 +66,7 @@ async function run(parsed: Parsed, terminal: Terminal): Promise<void> {
       leaseMs: Math.round(1000 * parsed.lease),
       keepMs: parsed.keep === undefined ? undefined : parsed.keep * DAY_MS,
       folder,
+      http: parsed.http,
       log: (line) => terminal.err(line),
       signal: untilTold(terminal),
     });
@@ -88,6 +90,11 @@ export function serveCommand(terminal: Terminal): Command {
       '--keep <days>',
       'what is on the server is kept for so long; set when the server is set up (default: 7)',
       positiveNumber,
+    )
+    .option(
+      '--http <address>',
+      'answer /healthz and /metrics there, e.g. 9464 (on loopback) or 0.0.0.0:9464',
+      httpAddress,
     )
     .option('--work <folder>', "for the runs' files while they last (default: a temporary folder)");
   return addClusterOptions(command)

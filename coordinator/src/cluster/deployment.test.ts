@@ -92,7 +92,7 @@ test('the compose file says what a cluster needs, and lends no secrets', async (
     }
   }
   assert.deepEqual(Object.keys(networks), ['cluster']);
-  for (const name of ['nats', 'worker', 'worker-gpu'])
+  for (const name of ['nats', 'coordinator', 'worker', 'worker-gpu'])
     assert.equal(services[name]?.healthcheck?.test[0], 'CMD', name);
   for (const name of ['worker', 'worker-gpu']) {
     const { environment, command } = services[name] ?? {};

@@ -10,18 +10,21 @@ import {
   ClusterMissingError,
   CoordinatorHelloSchema,
   encodeHello,
+  type HttpAddress,
   helloSubject,
   type LinkOptions,
   NatsLink,
   openStore,
   Records,
   RunStatus,
+  StatusServer,
   setUpCluster,
   token,
   WorkerEntrySchema,
   wakeSubject,
 } from '@kronlens/proto/nats';
 import { CODE_VERSION } from '../version.js';
+import { CoordinatorMetrics } from './coordinator-metrics.js';
 import { Lease } from './lease.js';
 import { releaseResults } from './release-results.js';
 import { RunBoard, type RunEntry } from './run-board.js';
@@ -45,6 +48,8 @@ export interface CoordinatorOptions {
   readonly keepMs: number | undefined;
   /** A folder for what runs have on disk while they last. */
   readonly folder: string;
+  /** Where /healthz and /metrics are answered; undefined: nowhere. */
+  readonly http: HttpAddress | undefined;
   /** Told of what people should know. */
   readonly log: (line: string) => void;
   /** Ends the service; runs go on with the next coordinator. */
@@ -60,6 +65,10 @@ class Coordinator {
   readonly #handles = new Map<string, RunHandle>();
   readonly #crashes = new Map<string, number>();
   #woken = true;
+  #isActive = false;
+  #waiting = 0;
+  #workers = 0;
+  #slots = 0;
 
   constructor(options: CoordinatorOptions, link: NatsLink, name: string) {
     this.#options = options;
@@ -67,6 +76,26 @@ class Coordinator {
     this.#name = name;
     this.#lease = new Lease({ link, codeVersion: CODE_VERSION, name, ttlMs: options.leaseMs });
     this.#board = new RunBoard(link);
+  }
+
+  /** Answers how it is, where that is wanted. */
+  async answer(): Promise<StatusServer | undefined> {
+    const { http, store, log } = this.#options;
+    if (http === undefined) return undefined;
+    const facts = { name: this.#name, version: CODE_VERSION, store };
+    const metrics = new CoordinatorMetrics(facts, {
+      isActive: () => this.#isActive,
+      isConnected: () => this.#link.isUp,
+      running: () => this.#handles.size,
+      waiting: () => this.#waiting,
+      workers: () => this.#workers,
+      slots: () => this.#slots,
+    });
+    const trouble = () =>
+      this.#link.isUp ? undefined : `the NATS server at ${this.#link.url} is away`;
+    const server = await StatusServer.start({ address: http, metrics, trouble });
+    log(`answers ${server.url}/healthz and ${server.url}/metrics`);
+    return server;
   }
 
   /** Serves until told to stop, as the active coordinator or as one that waits. */
@@ -115,12 +144,14 @@ class Coordinator {
     ];
     const lost = new AbortController();
     const renewing = this.#renew(lost);
+    this.#isActive = true;
     try {
       while (!signal.aborted && !lost.signal.aborted) {
         await this.#look();
         await pause(LOOK_MS, AbortSignal.any([signal, lost.signal]), () => this.#woken);
       }
     } finally {
+      this.#isActive = false;
       for (const subscription of subscriptions) subscription.unsubscribe();
       if (lost.signal.aborted) await this.#abandon();
       else await this.#leave();
@@ -172,11 +203,12 @@ class Coordinator {
     if (!(await this.#board.hasNews()) && !wasWoken) return;
     const runs = await this.#board.runs(CODE_VERSION);
     await this.#fulfil(runs);
-    for (const entry of runs) {
-      if (hasEnded(entry.message) || this.#handles.has(entry.message.run)) continue;
-      if (this.#handles.size >= this.#options.runs) break;
-      await this.#begin(entry);
-    }
+    const waiting = runs.filter(
+      ({ message }) => !hasEnded(message) && !this.#handles.has(message.run),
+    );
+    const room = Math.max(0, this.#options.runs - this.#handles.size);
+    this.#waiting = Math.max(0, waiting.length - room);
+    for (const entry of waiting.slice(0, room)) await this.#begin(entry);
   }
 
   async #fulfil(runs: readonly RunEntry[]): Promise<void> {
@@ -259,8 +291,9 @@ class Coordinator {
     const workers = (await records.all()).filter(
       ({ codeVersion, store }) => codeVersion === CODE_VERSION && store === this.#options.store,
     );
-    const slots = workers.reduce((sum, { concurrency }) => sum + concurrency, 0);
-    const { share, most } = fairShare(slots, this.#handles.size);
+    this.#workers = workers.length;
+    this.#slots = workers.reduce((sum, { concurrency }) => sum + concurrency, 0);
+    const { share, most } = fairShare(this.#slots, this.#handles.size);
     for (const handle of this.#handles.values()) handle.setWindow(share, most);
   }
 }
@@ -273,21 +306,25 @@ async function pause(ms: number, signal: AbortSignal, isOver = () => false): Pro
 
 /**
  * Serves until the signal aborts.
- * @throws NatsUnreachableError, NatsRefusedError, NatsUnfitError
+ * @throws NatsUnreachableError, NatsRefusedError, NatsUnfitError; BadInputError for an address that cannot be had
  */
 export async function serve(options: CoordinatorOptions): Promise<void> {
   const name = token(`${hostname()}-${process.pid}-${randomBytes(2).toString('hex')}`);
   const { signal, keepMs } = options;
   const link = await NatsLink.open({ ...options.link, name: `kronlens coordinator ${name}` });
+  let server: StatusServer | undefined;
   try {
     await setUpCluster(link, {
       codeVersion: CODE_VERSION,
       ...(keepMs === undefined ? {} : { keepMs }),
     });
-    await new Coordinator(options, link, name).serve();
+    const coordinator = new Coordinator(options, link, name);
+    server = await coordinator.answer();
+    await coordinator.serve();
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
+    await server?.close();
     await link.close();
   }
 }

@@ -6,10 +6,12 @@ import { KronlensError } from '@kronlens/proto';
 import {
   ClusterMissingError,
   cancelSubject,
+  type HttpAddress,
   type LinkOptions,
   NatsLink,
   NatsRefusedError,
   openStore,
+  StatusServer,
   token,
   withEnvironment,
   workerClasses,
@@ -21,7 +23,6 @@ import { HandedBackError, TaskHandler } from './handle-task.js';
 import { Pace } from './pace.js';
 import { Presence } from './presence.js';
 import { ProgressEvents } from './progress-events.js';
-import { type HttpAddress, StatusServer } from './status-server.js';
 import { TaskSource } from './task-source.js';
 import { TasksInHand } from './tasks-in-hand.js';
 import { Turns } from './turns.js';

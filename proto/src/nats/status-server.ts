@@ -1,8 +1,7 @@
 // Answers /healthz and /metrics over HTTP, for supervisors and Prometheus.
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { BadInputError } from '@kronlens/proto';
-import type { WorkerMetrics } from './worker-metrics.js';
+import { BadInputError } from '../errors/kronlens-error.js';
 
 export interface HttpAddress {
   readonly host: string;
@@ -10,10 +9,16 @@ export interface HttpAddress {
   readonly port: number;
 }
 
+/** What Prometheus reads, as prom-client's Registry gives it. */
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
 export interface StatusServerOptions {
   readonly address: HttpAddress;
-  readonly metrics: WorkerMetrics;
-  /** What is wrong with the worker; undefined: nothing. */
+  readonly metrics: Metrics;
+  /** What is wrong with the process; undefined: nothing. */
   readonly trouble: () => string | undefined;
 }
 
