@@ -24,7 +24,7 @@ import {
 } from './linalg/index.js';
 import { ThreadPool } from './pool/thread-pool.js';
 import { unlessAborted } from './pool/unless-aborted.js';
-import { executeCurvature } from './tasks/curvature.js';
+import { type CurvatureRequest, executeCurvature } from './tasks/curvature.js';
 import { executeDescribeData } from './tasks/describe-data.js';
 import { runEigen } from './tasks/eigen.js';
 import { executeEvaluate } from './tasks/evaluate.js';
@@ -35,7 +35,7 @@ import {
   executePosteriorDraws,
   type PosteriorSetting,
 } from './tasks/posterior.js';
-import { executeProgram, type ProgramRequest } from './tasks/program.js';
+import { executeProgram } from './tasks/program.js';
 import { runStructure } from './tasks/structure.js';
 import type { TaskArtifact } from './tasks/task-artifact.js';
 
@@ -224,8 +224,8 @@ class LocalExecutor implements Executor {
     };
   }
 
-  #request(id: string, signal: AbortSignal | undefined): ProgramRequest {
-    const onProgress = (done: number, total: number, what: string) =>
+  #request(id: string, signal: AbortSignal | undefined): CurvatureRequest {
+    const onProgress = (done: number, total: number, what = '') =>
       this.#report(id, done, total, what);
     return { signal, onProgress };
   }

@@ -59,6 +59,16 @@ test('how a stage goes is shown behind how far it is, and at the end', () => {
   ]);
 });
 
+test('a narrow terminal shows how a stage goes beside a shorter bar, and without its pace', () => {
+  const { clock, written, progress } = display(true);
+  const detail = "'fc1': iteration 12, 7/10 pairs, residual 1.2e-3";
+  progress.begin('curvature', 3, 'layers');
+  clock.ms = 1000;
+  progress.detail(detail);
+  progress.update(1);
+  assert.equal(written.at(-1), `\r\x1b[2Kcurvature [##....] 1/3 layers  ${detail}`);
+});
+
 test('an interrupted stage says how far it got', () => {
   const { clock, written, progress } = display(false);
   progress.begin('factors', 1000, 'samples');

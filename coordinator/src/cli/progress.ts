@@ -24,26 +24,46 @@ interface Stage {
   readonly unit: string;
   readonly startMs: number;
   done: number;
-  detail?: string;
+  detail: string;
   shownMs: number;
 }
 
 const CLEAR = '\r\x1b[2K';
 const BAR = 24;
+const SHORT_BAR = 6;
 
-/** The text of a bar: name, bar, count, rate, the time left, and how it goes. */
-export function progressText(stage: Omit<Stage, 'shownMs'>, nowMs: number): string {
-  const { name, total, unit, startMs, done, detail } = stage;
+/**
+ * The text of a bar: name, bar, count, rate, the time left, and how it goes.
+ * @param width characters that there is room for: where how it goes does not fit, the bar gets shorter,
+ *   and then rate and time are left out
+ */
+export function progressText(
+  stage: Omit<Stage, 'shownMs'>,
+  nowMs: number,
+  width = Number.POSITIVE_INFINITY,
+): string {
+  const whole = textWith(stage, nowMs, BAR, true);
+  if (stage.detail === '' || whole.length <= width) return whole;
+  const shorter = textWith(stage, nowMs, SHORT_BAR, true);
+  return shorter.length <= width ? shorter : textWith(stage, nowMs, SHORT_BAR, false);
+}
+
+function textWith(
+  { name, total, unit, startMs, done, detail }: Omit<Stage, 'shownMs'>,
+  nowMs: number,
+  size: number,
+  withPace: boolean,
+): string {
   const share = total === 0 ? 1 : Math.min(1, done / total);
-  const filled = Math.round(share * BAR);
-  const bar = `${'#'.repeat(filled)}${'.'.repeat(BAR - filled)}`;
+  const filled = Math.round(share * size);
+  const bar = `${'#'.repeat(filled)}${'.'.repeat(size - filled)}`;
   const rate = (1000 * done) / Math.max(1, nowMs - startMs);
   const pace =
-    done > 0 && done < total
+    withPace && done > 0 && done < total
       ? `  ${formatCount(Number(rate.toPrecision(3)))}/s  ${formatDuration((1000 * (total - done)) / rate)} left`
       : '';
   const count = `${formatCount(done)}/${formatCount(total)}`;
-  const about = detail === undefined ? '' : `  ${detail}`;
+  const about = detail === '' ? '' : `  ${detail}`;
   return `${name.padEnd(8)} [${bar}] ${count} ${unit}${pace}${about}`;
 }
 
@@ -65,7 +85,7 @@ export class ProgressDisplay implements ProgressSink {
   begin(stage: string, total: number, unit: string): void {
     this.end();
     const startMs = this.#now();
-    this.#stage = { name: stage, total, unit, startMs, done: 0, shownMs: startMs };
+    this.#stage = { name: stage, total, unit, startMs, done: 0, detail: '', shownMs: startMs };
     if (this.#stream.isTTY) this.#draw(this.#stage, startMs);
   }
 
@@ -90,7 +110,7 @@ export class ProgressDisplay implements ProgressSink {
     this.#stage = undefined;
     const elapsed = formatDuration(this.#now() - stage.startMs);
     const count = `${formatCount(stage.done)}${stage.done < stage.total ? ` of ${formatCount(stage.total)}` : ''}`;
-    const about = stage.detail === undefined ? '' : `  ${stage.detail}`;
+    const about = stage.detail === '' ? '' : `  ${stage.detail}`;
     this.#stream.write(
       `${this.#stream.isTTY ? CLEAR : ''}${stage.name.padEnd(8)} ${count} ${stage.unit} in ${elapsed}${about}\n`,
     );
@@ -103,6 +123,6 @@ export class ProgressDisplay implements ProgressSink {
 
   #draw(stage: Stage, nowMs: number): void {
     const width = Math.max(20, (this.#stream.columns ?? 80) - 1);
-    this.#stream.write(CLEAR + progressText(stage, nowMs).slice(0, width));
+    this.#stream.write(CLEAR + progressText(stage, nowMs, width).slice(0, width));
   }
 }

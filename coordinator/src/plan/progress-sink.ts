@@ -6,7 +6,7 @@ export interface ProgressSink {
   begin(stage: string, total: number, unit: string): void;
   /** So many units of the stage are done. */
   update(done: number): void;
-  /** How the stage goes, beside how far it is; shown with the next update. */
+  /** How the stage goes, beside how far it is; shown with the next update. Empty: nothing to say. */
   detail?(text: string): void;
   /** The stage is over. */
   end(): void;

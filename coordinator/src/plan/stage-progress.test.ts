@@ -27,6 +27,35 @@ test('running and finished tasks add up, weighted; others are ignored', () => {
   assert.deepEqual(shown, [['factors', 100, 'samples'], 16, 34, 82, 100, 'end']);
 });
 
+test('how the task goes that has been telling it longest is shown while it runs', () => {
+  const shown: string[] = [];
+  const sink = {
+    begin: () => {},
+    update: () => {},
+    detail: (text: string) => shown.push(text),
+    end: () => {},
+    note: () => {},
+  };
+  const stage = new StageProgress(sink, 'curvature', 2, 'layers');
+  const report = (taskId: string, what: string) =>
+    stage.partial(create(ProgressSchema, { taskId, done: 1n, total: 2n, what }));
+  stage.expect('a', 1);
+  stage.expect('b', 1);
+  report('a', 'a: iteration 1');
+  report('b', 'b: iteration 1');
+  report('a', 'a: iteration 2');
+  report('b', '');
+  stage.finish('a');
+  stage.finish('b');
+  assert.deepEqual(shown, [
+    'a: iteration 1',
+    'a: iteration 1',
+    'a: iteration 2',
+    'b: iteration 1',
+    '',
+  ]);
+});
+
 test('a task that two ask for counts for both, whether it ends before the second asks or after', () => {
   for (const order of ['together', 'one after the other']) {
     let shown = 0;

@@ -7,6 +7,8 @@ export class StageProgress {
   readonly #sink: ProgressSink;
   readonly #weights = new Map<string, number>();
   readonly #running = new Map<string, number>();
+  /** How running tasks go, of those that say it; the first has said so longest. */
+  readonly #details = new Map<string, string>();
   #finished = 0;
 
   /** @param sink is told of the stage's begin; call `end` when it is over */
@@ -21,10 +23,14 @@ export class StageProgress {
   }
 
   /** A running task said how far it is; tasks of other stages are ignored. */
-  partial({ taskId, done, total }: Progress): void {
+  partial({ taskId, done, total, what }: Progress): void {
     const weight = this.#weights.get(taskId);
     if (weight === undefined || total === 0n) return;
     this.#running.set(taskId, weight * Math.min(1, Number(done) / Number(total)));
+    if (what !== '') {
+      this.#details.set(taskId, what);
+      this.#showDetail();
+    }
     this.#show();
   }
 
@@ -34,12 +40,19 @@ export class StageProgress {
     if (weight === undefined) return;
     this.#weights.delete(taskId);
     this.#running.delete(taskId);
+    if (this.#details.delete(taskId)) this.#showDetail();
     this.#finished += weight;
     this.#show();
   }
 
   end(): void {
     this.#sink.end();
+  }
+
+  /** Of a finished task nothing remains to be said. */
+  #showDetail(): void {
+    const [longest = ''] = this.#details.values();
+    this.#sink.detail?.(longest);
   }
 
   #show(): void {

@@ -18,6 +18,7 @@ export class NewsSink implements ProgressSink {
   readonly #timer: NodeJS.Timeout;
   #stage: Stage | undefined;
   #done = 0;
+  #detail = '';
 
   constructor(link: NatsLink, run: string) {
     this.#link = link;
@@ -29,11 +30,16 @@ export class NewsSink implements ProgressSink {
     this.end();
     this.#stage = { stage, total, unit };
     this.#done = 0;
+    this.#detail = '';
     this.#sendStage(false);
   }
 
   update(done: number): void {
     this.#done = Math.max(this.#done, done);
+  }
+
+  detail(text: string): void {
+    this.#detail = text;
   }
 
   end(): void {
@@ -52,7 +58,8 @@ export class NewsSink implements ProgressSink {
   }
 
   #sendStage(over: boolean): void {
-    if (this.#stage !== undefined) this.#send({ ...this.#stage, done: this.#done, over });
+    if (this.#stage === undefined) return;
+    this.#send({ ...this.#stage, done: this.#done, over, detail: this.#detail });
   }
 
   #send(news: Parameters<typeof create<typeof RunNewsSchema>>[1]): void {

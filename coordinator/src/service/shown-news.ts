@@ -5,13 +5,14 @@ import type { ProgressSink } from '../plan/progress-sink.js';
 /** @returns what takes news; they may begin anywhere, repeat themselves and have gaps */
 export function shownNews(progress: ProgressSink): (news: RunNews) => void {
   let shown: string | undefined;
-  return ({ stage, done, total, unit, over, note }) => {
+  return ({ stage, done, total, unit, over, note, detail }) => {
     if (note !== '') return progress.note(note);
     if (stage !== shown) {
       if (over) return;
       progress.begin(stage, total, unit);
       shown = stage;
     }
+    progress.detail?.(detail);
     progress.update(done);
     if (!over) return;
     progress.end();

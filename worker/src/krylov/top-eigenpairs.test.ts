@@ -12,7 +12,12 @@ import {
 } from '../testing/operators.js';
 import { PANEL_COLUMNS } from './panel-rows.js';
 import type { SymmetricOperator } from './symmetric-operator.js';
-import { type EigenOptions, type Eigenpairs, topEigenpairs } from './top-eigenpairs.js';
+import {
+  type EigenOptions,
+  type EigenProgress,
+  type Eigenpairs,
+  topEigenpairs,
+} from './top-eigenpairs.js';
 
 const linalg = await createLinearAlgebra('auto');
 after(() => linalg.close());
@@ -272,16 +277,20 @@ test('the same bytes every time, and others for another seed', async () => {
   assertClose(other.values, [...first.values], 1e-9);
 });
 
-test('progress tells products, residual and converged pairs', async () => {
-  const seen: { products: number; residual: number | undefined; converged: number }[] = [];
+test('progress tells products, iterations, residual and converged pairs', async () => {
+  const seen: EigenProgress[] = [];
   const pairs = await find(operatorWithSpectrum(layerLike), {
     top: 20,
     block: 8,
     onProgress: (progress) => seen.push(progress),
   });
   assert.deepEqual(
-    seen.slice(0, 3).map(({ products }) => products),
-    [8, 16, 24],
+    seen.slice(0, 3).map(({ products, iterations }) => [products, iterations]),
+    [
+      [8, 1],
+      [16, 2],
+      [24, 3],
+    ],
   );
   assert.equal(seen[1]?.residual, undefined);
   assert.equal(seen.at(-1)?.converged, 20);

@@ -25,6 +25,8 @@ export interface EigenOptions {
 export interface EigenProgress {
   /** Vectors multiplied. */
   readonly products: number;
+  /** Blocks multiplied, each of which made the basis larger. */
+  readonly iterations: number;
   /**
    * The largest residual of the wanted pairs, relative to the largest |eigenvalue|; undefined while
    * fewer vectors were multiplied than pairs are wanted.
@@ -116,6 +118,7 @@ class Iteration {
   /** Blocks of random vectors that have joined the start. */
   #freshBlocks = 0;
   #stepsSinceFresh = 0;
+  #iterations = 0;
 
   constructor(operator: SymmetricOperator, linalg: LinearAlgebra, options: EigenOptions) {
     this.#linalg = linalg;
@@ -159,9 +162,10 @@ class Iteration {
     const basis = this.#basis;
     for (;;) {
       await basis.extend();
+      this.#iterations += 1;
       this.#stepsSinceFresh += 1;
       if (basis.known < this.#wanted) {
-        this.#options.onProgress?.({ products: basis.products, residual: undefined, converged: 0 });
+        this.#report(undefined, 0);
       } else {
         const now = await this.#judge();
         if (now.stuck || this.#exhausted() || basis.known === this.#dim) return now;
@@ -187,7 +191,7 @@ class Iteration {
   }
 
   async #judge(): Promise<Standing> {
-    const { projected, products } = this.#basis;
+    const { projected } = this.#basis;
     const pairs = await projected.ritzPairs(this.#linalg, this.#order);
     // One more than wanted: what comes after them tells whether something was missed.
     const there = Math.min(this.#wanted + 1, projected.size);
@@ -201,9 +205,14 @@ class Iteration {
       else if (outside > noise) stuck = false;
     }
     const relative = pairs.scale > 0 ? worst / pairs.scale : 0;
-    this.#options.onProgress?.({ products, residual: relative, converged: count });
+    this.#report(relative, count);
     const converged = count === this.#wanted;
     return { pairs, converged, stuck: stuck && !converged, beyond: parts[this.#wanted]?.outside };
+  }
+
+  #report(residual: number | undefined, converged: number): void {
+    const { products } = this.#basis;
+    this.#options.onProgress?.({ products, iterations: this.#iterations, residual, converged });
   }
 
   #mayHideCopies({ values, scale }: RitzPairs): boolean {

@@ -224,7 +224,7 @@ test('a tolerance beyond float32 and too few products: what there is, flagged', 
     assert.ok(early.get('residuals')?.every((residual) => residual < largest));
   }));
 
-test('results are recorded; progress names the layer, the measure and the residual', async () => {
+test('results are recorded; progress names layer, measure, iteration and residual', async () => {
   const seen: Progress[] = [];
   const onProgress = (progress: Progress) => seen.push(progress);
   await Workbench.use({ linalg: 'auto', onProgress }, async (bench) => {
@@ -242,7 +242,7 @@ test('results are recorded; progress names the layer, the measure and the residu
     assert.ok(seen.every(({ taskId, done, total }) => taskId === result.taskId && done <= total));
     assert.ok(seen.every(({ done }, i) => i === 0 || done >= (seen[i - 1]?.done ?? 0n)));
     const whats = seen.map(({ what }) => what);
-    assert.match(whats[2] ?? '', /^'fc1': \d of 6 eigenpairs, residual \d\.\de-\d+$/);
+    assert.match(whats[2] ?? '', /^'fc1': iteration 3, \d\/6 pairs, residual \d\.\de-\d+$/);
     for (const says of [/norm of the difference/, /Frobenius norms/, /spectral density/]) {
       assert.ok(whats.some((what) => says.test(what)));
     }

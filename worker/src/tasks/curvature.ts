@@ -49,9 +49,9 @@ export interface CurvatureRequest {
   /**
    * @param done vectors multiplied
    * @param total the most that may be multiplied
-   * @param what which layer, what is sought, and how far it is
+   * @param what which layer, what is sought, and how it goes
    */
-  readonly onProgress: (done: number, total: number, what: string) => void;
+  readonly onProgress: (done: number, total: number, what?: string) => void;
 }
 
 /**
@@ -246,9 +246,9 @@ class Measurement {
       mostProducts: Number(mostProducts),
       seed: operator?.seed ?? 0n,
       block: this.#block,
-      onProgress: ({ products, residual, converged }) => {
+      onProgress: ({ products, iterations, residual, converged }) => {
         const state = residual === undefined ? '' : `, residual ${residual.toExponential(1)}`;
-        this.#report(products, `${converged} of ${top} eigenpairs${state}`);
+        this.#report(products, `iteration ${iterations}, ${converged}/${top} pairs${state}`);
       },
     });
     this.#done += pairs.products;
@@ -277,8 +277,11 @@ class Measurement {
       mostProducts: Number(mostProducts),
       seed: operator?.seed ?? 0n,
       block: this.#block,
-      onProgress: ({ products, residual = 1 }) =>
-        this.#report(products, `norm of the difference, residual ${residual.toExponential(1)}`),
+      onProgress: ({ products, iterations, residual = 1 }) =>
+        this.#report(
+          products,
+          `norm of the difference, iteration ${iterations}, residual ${residual.toExponential(1)}`,
+        ),
     });
     this.#done += norm.products;
     return [list('difference_norm', [norm.value]), list('difference_residual', [norm.residual])];

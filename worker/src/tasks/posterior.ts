@@ -90,7 +90,7 @@ export async function executePosterior(
     return await setting.pool.run('posterior', job, {
       what,
       signal: request.signal,
-      onProgress: (done) => request.onProgress(done, total, 'posterior'),
+      onProgress: (done) => request.onProgress(done, total),
     });
   });
 }
@@ -130,7 +130,7 @@ export async function executePosteriorDraws(
     return await setting.pool.run('posteriorDraws', job, {
       what,
       signal: request.signal,
-      onProgress: (done) => request.onProgress(done, drawCount, 'draws'),
+      onProgress: (done) => request.onProgress(done, drawCount),
     });
   });
 }

@@ -26,8 +26,8 @@ export interface ProgramSetting {
 
 export interface ProgramRequest {
   readonly signal: AbortSignal | undefined;
-  /** @param what the program's name; the counts are samples */
-  readonly onProgress: (done: number, total: number, what: string) => void;
+  /** The counts are samples. */
+  readonly onProgress: (done: number, total: number) => void;
 }
 
 /** The task says something that cannot be: a fault of whoever planned it. */
@@ -161,7 +161,7 @@ export async function executeProgram(
     what,
     signal: request.signal,
     affinity: runs[0]?.program.model ?? '',
-    onProgress: (done) => request.onProgress(done, samples, name),
+    onProgress: (done) => request.onProgress(done, samples),
   };
   let found = () => {};
   const filesAreReady = new Promise<void>((resolve) => {

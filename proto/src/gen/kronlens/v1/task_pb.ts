@@ -1232,6 +1232,8 @@ export type Progress = Message<"kronlens.v1.Progress"> & {
   total: bigint;
 
   /**
+   * How it goes, in words, for the user; empty where the counts say all.
+   *
    * @generated from field: string what = 4;
    */
   what: string;
