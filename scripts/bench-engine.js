@@ -41,14 +41,15 @@ class MemoryStore {
 /**
  * @param folder where artifacts are stored; undefined keeps them in memory
  * @param parallel tasks that run at the same time
+ * @param linalg LinearAlgebra backend of the executor
  */
-export async function openEngine(folder, parallel) {
+export async function openEngine(folder, parallel, linalg = 'portable') {
   const store = folder === undefined ? new MemoryStore() : new FolderStore(folder);
   const executor = await createExecutor({
     store,
     parallelism: parallel,
     device: 'cpu',
-    linalg: 'portable',
+    linalg,
   });
   const execute = (task, signal) => executor.execute(task, signal);
   const signal = new AbortController().signal;

@@ -9,6 +9,14 @@ beside a plain forward and backward pass. Prints one JSON object a line:
 cpuMs is the least processor time of a run, all threads together, which other work on the machine
 changes little.
 Samples and networks are those of scripts/bench-models.js; the weights are PyTorch's own.
+
+    python3 scripts/bench-peers.py --eigenpairs lenet.onnx --data lenet-x.npy --labels y.npy [--top 10]
+
+times the top eigenpairs of the 256 -> 120 layer with hessian-eigenthings instead, for
+scripts/bench-eigenpairs.js, with the weights of that file: as many Lanczos steps as it takes by default
+(2 k), and as many as bring all residuals below 1e-6 of the largest eigenvalue. Of the Hessian, which is the
+Gauss-Newton block here, since ReLUs follow the layer.
+"residual" is the worst |H v - lambda v| / lambda_1, by products of its own.
 """
 
 import argparse
@@ -164,14 +172,80 @@ def report(network, method, who, times):
     print(json.dumps(line), flush=True)
 
 
+def trained_lenet(path):
+    """The LeNet with the weights of scripts/bench-models.js's file."""
+    import onnx
+    from onnx import numpy_helper
+
+    model = lenet()
+    stored = {each.name: numpy_helper.to_array(each).copy() for each in onnx.load(path).graph.initializer}
+    layers = [layer for layer in model if hasattr(layer, "weight")]
+    for name, layer in zip(("conv1", "conv2", "fc1", "fc2", "fc3"), layers):
+        layer.weight.data = torch.from_numpy(stored[f"{name}.weight"])
+        layer.bias.data = torch.from_numpy(stored[f"{name}.bias"])
+    return model
+
+
+def eigenpairs(options):
+    """Top eigenpairs of the first linear layer of the LeNet, with hessian-eigenthings."""
+    import hessian_eigenthings as he
+    import numpy as np
+
+    model = trained_lenet(options.eigenpairs)
+    x, y = (torch.from_numpy(np.load(path)) for path in (options.data, options.labels))
+    only = he.match_names("7.weight")
+    batches = [(x, y)]
+    operator = he.HessianOperator(
+        model, batches, he.supervised_loss(nn.functional.cross_entropy), param_filter=only
+    )
+
+    def solve(steps, seed):
+        return he.lanczos(
+            operator, k=options.top, max_iter=steps, which="LA", reorthogonalize=True, seed=seed
+        )
+
+    def residual(found):
+        pairs = list(zip(found.eigenvalues, found.eigenvectors))
+        worst = max((operator.matvec(v) - value * v).norm().item() for value, v in pairs)
+        return worst / found.eigenvalues[0].item()
+
+    def steps_to_converge():
+        steps = 2 * options.top
+        while steps < 200:
+            found = solve(steps, 1)
+            if found.residuals.max() <= 1e-6 * found.eigenvalues[0]:
+                break
+            steps += options.top
+        return steps
+
+    for what, steps in (("its default", 2 * options.top), ("converged", steps_to_converge())):
+        times = timed(lambda: solve(steps, 1), options.runs)
+        line = {
+            "who": f"hessian-eigenthings, {what}",
+            "minMs": min(elapsed for elapsed, _ in times),
+            "medianMs": statistics.median(elapsed for elapsed, _ in times),
+            "cpuMs": min(busy for _, busy in times),
+            "products": steps,
+            "residual": residual(solve(steps, 1)),
+        }
+        print(json.dumps(line), flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--eigenpairs", help="ONNX file of the LeNet")
+    parser.add_argument("--data", help="its samples, an .npy file")
+    parser.add_argument("--labels", help="their labels, an .npy file")
+    parser.add_argument("--top", type=int, default=10)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     warnings.simplefilter("ignore")
+    if options.eigenpairs is not None:
+        eigenpairs(options)
+        return
     for name, peer in PEERS.items():
         for network, (build, shape) in NETWORKS.items():
             torch.manual_seed(0)
