@@ -15,6 +15,7 @@ import {
   type BlockProduct,
   type BuiltProgram,
   type DataRun,
+  krylovBytes,
   type OpenedModel,
   planBlockProduct,
 } from '../programs/index.js';
@@ -88,6 +89,7 @@ async function blockTask(engine: Engine, stage: BlockStage, job: BlockJob): Prom
     densityProbes: stage.density?.probes ?? 0,
     mostProducts: BigInt(mostProducts(top)),
     memoryBytes: BigInt(Math.floor(run.memoryBytes)),
+    peakBytes: BigInt(krylovBytes(dim, top)),
     kronecker: Array.from({ length: kronecker?.groups ?? 0 }, (_, group) =>
       create(KroneckerBlockSchema, {
         bundle: kronecker?.factors ?? '',

@@ -20,6 +20,7 @@ import {
   type CurvaturePlan,
   type DataRun,
   type FactorOptions,
+  krylovBytes,
   type OpenedModel,
   planCurvature,
 } from '../programs/index.js';
@@ -109,6 +110,9 @@ async function curvatureTask(
     densityProbes: stage.density?.probes ?? 0,
     mostProducts: BigInt(mostProducts(top)),
     memoryBytes: BigInt(Math.floor(stage.run.memoryBytes)),
+    peakBytes: BigInt(
+      Math.floor(Math.min(run.memoryBytes, plan.capturedBytes)) + krylovBytes(plan.dim, top),
+    ),
     kronecker: Array.from({ length: layer.groups }, (_, group) =>
       create(KroneckerBlockSchema, {
         bundle: factors,

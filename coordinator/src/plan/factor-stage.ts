@@ -71,8 +71,8 @@ function samplesOf({ firstBatch, batchCount }: Shard, batch: number, samples: nu
 
 function programTask(
   stage: FactorStage,
-  program: string,
-  tailProgram: string,
+  { peakBytes = 0 }: ProgramPair,
+  [program, tailProgram]: readonly [string, string],
   { firstBatch, batchCount }: Shard,
 ): Task {
   const value = create(ProgramTaskSchema, {
@@ -83,6 +83,7 @@ function programTask(
     firstBatch: BigInt(firstBatch),
     batchCount: BigInt(batchCount),
     seed: BigInt(stage.seed),
+    peakBytes: BigInt(peakBytes),
   });
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'program', value } });
 }
@@ -154,8 +155,7 @@ class PairSums {
   }
 
   #task(range: Shard): Task {
-    const [program, tail] = this.#programs;
-    return programTask(this.#stage, program, tail, range);
+    return programTask(this.#stage, this.#pair, this.#programs, range);
   }
 
   #finished(result: TaskResult): MergedSums {

@@ -13,4 +13,6 @@ export interface ProgramPair {
   readonly full: BuiltProgram;
   /** Absent where the batches come out even, or where `full` masks padded samples itself. */
   readonly tail: BuiltProgram | undefined;
+  /** Memory of a pass over the data at its peak, as estimated; undefined: little. */
+  readonly peakBytes?: number;
 }

@@ -8,6 +8,7 @@ export type { KfocSide } from './kfoc.js';
 export { checkLoss, defaultLoss, type Logits } from './logits.js';
 export { type ColumnKind, type LossName, lossRank } from './loss.js';
 export type { MeanGram } from './mean-gram.js';
+export { krylovBytes } from './memory.js';
 export {
   type ModelInput,
   type OpenedInput,

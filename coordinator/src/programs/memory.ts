@@ -1,6 +1,7 @@
 // How much memory a factor program takes, and how layers are put into programs that fit.
 import { elementCount, type ShapedGraph } from '../graph/index.js';
 import { isEmbedding, type Layer } from '../layers/index.js';
+import type { BuiltProgram } from './built-program.js';
 import { blockDim, type FactorOptions, factorInputDim } from './factor-options.js';
 
 const FLOAT_BYTES = 4;
@@ -72,6 +73,35 @@ export function sumBytes(layer: Layer, options: FactorOptions): number {
   const dense = options.exact !== undefined && dim <= options.exact.denseLimit ? dim ** 2 : 0;
   const values = layer.groups * (layer.inDim ** 2 + layer.outDim ** 2) + dense;
   return values * (FLOAT_BYTES + (DOUBLE_BYTES / 2) * OPEN_SUMS);
+}
+
+/** Bytes that a pass over the data keeps at its peak: one execution, and the sums of these layers. */
+export function passBytes(
+  graph: ShapedGraph,
+  batch: number,
+  layers: readonly Layer[],
+  columns: number,
+  options: FactorOptions,
+): number {
+  const sums = layers.reduce((bytes, layer) => bytes + sumBytes(layer, options), 0);
+  return Math.ceil(batch * bytesPerSample(graph, batch, layers, columns, options) + sums);
+}
+
+/** Bytes of a program's outputs in one execution. */
+export function outputBytes({ manifest }: BuiltProgram): number {
+  const sizes = manifest.outputs.map(({ shape }) => elementCount(shape.map(Number)));
+  return FLOAT_BYTES * sizes.reduce((sum, size) => sum + size, 0);
+}
+
+/** Vectors of a Krylov basis beside those that are wanted, at least. */
+const KRYLOV_ROOM = 64;
+
+/**
+ * Bytes that finding the top eigenpairs of a block keeps at its peak: the basis and its products.
+ * @param dim the block is dim x dim
+ */
+export function krylovBytes(dim: number, top: number): number {
+  return 2 * DOUBLE_BYTES * dim * Math.min(dim, top + Math.max(top, KRYLOV_ROOM));
 }
 
 /**

@@ -4,7 +4,7 @@ import type { BuiltProgram } from './built-program.js';
 import { chooseBatch, type DataRun } from './choose-batch.js';
 import { buildCurvaturePrograms } from './curvature.js';
 import { blockDim, columnCount, type FactorOptions } from './factor-options.js';
-import { bytesPerSample, productBytesPerSample } from './memory.js';
+import { bytesPerSample, outputBytes, productBytesPerSample } from './memory.js';
 import type { OpenedModel } from './open-model.js';
 
 /**
@@ -30,6 +30,8 @@ export interface CurvaturePlan {
   /** The block is dim x dim. */
   readonly dim: number;
   readonly batch: number;
+  /** What is captured of all samples. */
+  readonly capturedBytes: number;
   readonly capture: BuiltProgram;
   readonly product: BuiltProgram;
   /** For the last, partial batch; absent where batches come out even or are padded. */
@@ -81,6 +83,7 @@ export async function planCurvature(
     layer,
     dim,
     batch,
+    capturedBytes: Math.ceil(run.samples / batch) * outputBytes(full.capture),
     ...full,
     tailCapture: tail?.capture,
     tailProduct: tail?.product,

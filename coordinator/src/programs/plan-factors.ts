@@ -6,7 +6,7 @@ import { chooseBatch, type DataRun } from './choose-batch.js';
 import { columnCount, type FactorOptions } from './factor-options.js';
 import { buildFactorProgram } from './factors.js';
 import { buildMeanGram, type MeanGram } from './mean-gram.js';
-import { bytesPerSample, groupLayers } from './memory.js';
+import { bytesPerSample, groupLayers, passBytes } from './memory.js';
 import type { OpenedModel } from './open-model.js';
 import { layerFold, type SpatialFold } from './spatial-gram.js';
 
@@ -40,6 +40,7 @@ export async function planFactors(
   const padded = model.fixedBatch !== undefined;
   const tail = padded ? 0 : run.samples % batch;
   const programs: ProgramPair[] = [];
+  const graph = await model.at(batch);
   for (const [index, group] of groupLayers(layers, run.memoryBytes, options).entries()) {
     const build = async (size: number, name: string) =>
       buildFactorProgram({
@@ -58,9 +59,9 @@ export async function planFactors(
       layers: group.map((layer) => layer.name),
       full: await build(batch, `factors ${index + 1}`),
       tail: tail === 0 ? undefined : await build(tail, `factors ${index + 1}, last batch`),
+      peakBytes: passBytes(graph, batch, group, columns, options),
     });
   }
-  const graph = await model.at(batch);
   const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
   const folds = new Map<string, SpatialFold>();
   for (const layer of layers) {

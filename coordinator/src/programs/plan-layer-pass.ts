@@ -86,9 +86,9 @@ async function planLayerPass(
   const columns = columnCount(options, model.logits.outputs);
   // As much as forming the whole block's Jacobian takes.
   const exact = { ...options, exact: { denseLimit: blockDim(layer, options) } };
-  const batch = await chooseBatch(model, run, async (probe) =>
-    bytesPerSample(await model.at(probe), probe, [layer], columns, exact),
-  );
+  const perSample = async (probe: number) =>
+    bytesPerSample(await model.at(probe), probe, [layer], columns, exact);
+  const batch = await chooseBatch(model, run, perSample);
   const padded = model.fixedBatch !== undefined;
   const at = async (size: number) =>
     build({
@@ -103,7 +103,8 @@ async function planLayerPass(
   const rest = padded ? 0 : run.samples % batch;
   const full = await at(batch);
   const tail = rest === 0 ? undefined : await at(rest);
-  return { batch, program: { layers: [layer.name], full, tail } };
+  const peakBytes = Math.ceil(batch * (await perSample(batch)));
+  return { batch, program: { layers: [layer.name], full, tail, peakBytes } };
 }
 
 /**

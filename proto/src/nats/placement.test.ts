@@ -26,6 +26,12 @@ test('decompositions need memory by the square of their size, programs the runâ€
   const program = task({ case: 'program', value: create(ProgramTaskSchema) });
   assert.equal(taskClass(taskNeeds(program, 'cpu')), 'cpu');
   assert.equal(taskClass(taskNeeds(program, 'cuda')), 'gpu');
+  const wide = task({
+    case: 'program',
+    value: create(ProgramTaskSchema, { peakBytes: BigInt(3 * GIB) }),
+  });
+  assert.deepEqual(taskNeeds(wide, 'cpu'), { device: 'cpu', memoryBytes: 3 * GIB });
+  assert.equal(taskClass(taskNeeds(wide, 'cpu')), 'large');
   const merge = task({ case: 'merge', value: create(MergeTaskSchema) });
   assert.equal(taskClass(taskNeeds(merge, 'cuda')), 'cpu');
 });

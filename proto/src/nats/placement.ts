@@ -13,7 +13,7 @@ export const LARGE_BYTES = 2 * 2 ** 30;
 export interface TaskNeeds {
   /** Where its programs run, e.g. `cpu`. */
   readonly device: string;
-  /** Memory at its peak, as far as it is known, in bytes. */
+  /** Memory at its peak, as estimated, in bytes; 0: little, or not known. */
   readonly memoryBytes: number;
 }
 
@@ -37,7 +37,7 @@ export function taskNeeds({ kind }: Task, device: string): TaskNeeds {
       return { device: 'cpu', memoryBytes: EIGEN_MATRICES * 8 * Number(kind.value.size) ** 2 };
     case 'program':
     case 'curvature':
-      return { device, memoryBytes: 0 };
+      return { device, memoryBytes: Number(kind.value.peakBytes) };
     default:
       return { device: 'cpu', memoryBytes: 0 };
   }
