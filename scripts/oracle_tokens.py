@@ -39,10 +39,10 @@ class TokenOracle(Oracle):
     counted: int = 0
 
 
-def module_layers(model: nn.Module, skipped: tuple[str, ...]) -> list[tuple[Layer, nn.Module]]:
+def module_layers(model: nn.Module) -> list[tuple[Layer, nn.Module]]:
     layers = []
     for name, module in model.named_modules():
-        if name in skipped or not isinstance(module, (nn.Linear, Conv1D, nn.Embedding)):
+        if not isinstance(module, (nn.Linear, Conv1D, nn.Embedding)):
             continue
         n, m = module.weight.shape if not isinstance(module, nn.Linear) else module.weight.shape[::-1]
         layers.append((Layer(name, [module], f"{name}.weight", m, n, 1), module))
@@ -119,7 +119,6 @@ def make_token_oracle(
     inputs: tuple[torch.Tensor, ...],
     y: torch.Tensor,
     variants: list[TokenVariant],
-    skipped: tuple[str, ...],
 ) -> TokenOracle:
     """
     The means over the samples for each variant; y is [N, T] ([N]: one row of logits a sample).
@@ -127,7 +126,7 @@ def make_token_oracle(
     @raises AssertionError when X and J contradict the derivative of the model by a layer's weight
     """
     model.requires_grad_(False)
-    found = module_layers(model, skipped)
+    found = module_layers(model)
     layers = [layer for layer, _ in found]
     tracer = TokenTracer(model, found)
     oracle = TokenOracle(0.0, None, layers)
@@ -143,6 +142,10 @@ def make_token_oracle(
                 oracle.counted += 1
                 hits += int(row.argmax() == label)
         calls = tracer.calls(sample)
+        if index == 0:
+            # In the order of their first use, as a file has them.
+            order = [id(layer) for layer, *_ in calls]
+            layers.sort(key=lambda layer: order.index(id(layer)))
         for layer, module in found:
             own = [call for call in calls if call[0] is layer]
             layer.uses = len(own)

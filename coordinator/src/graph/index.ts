@@ -19,6 +19,7 @@ export {
   observePlaces,
 } from './batch/batch-place.js';
 export { rebatch } from './batch/rebatch.js';
+export { spreadPositions } from './batch/spread-positions.js';
 export { reads } from './bodies.js';
 export { GraphBuilder } from './builder.js';
 export { decodeModel } from './codec/decode-model.js';
@@ -42,6 +43,7 @@ export {
   typeOf,
   type ValueInfo,
 } from './graph.js';
+export { isMadeUp } from './made-up-names.js';
 export { opRule, opRules } from './ops/table.js';
 export { canonicalise } from './passes/index.js';
 export { printed } from './printed.js';

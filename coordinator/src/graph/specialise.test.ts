@@ -30,6 +30,51 @@ const x = info('x', ['N', 'T', 2]);
 const weight = floatTensor([1, 2, 3, 4, 5, 6], [2, 3]);
 
 describe('specialise', () => {
+  it('keeps what picks rows of an embedding or repeats a token, so that both can be differentiated', async () => {
+    const shaped = await fixed(
+      graph({
+        inputs: [x],
+        outputs: [info('y')],
+        initializers: new Map([
+          ['wpe.weight', floatTensor([1, 2, 3, 4, 5, 6], [3, 2])],
+          ['token', floatTensor([7, 8], [1, 1, 2])],
+          ['rest', intTensor([1, 2])],
+          ['val_1', floatTensor([1, 2], [1, 2])],
+          ['zero', intTensor([0])],
+          ['one', intTensor([1])],
+          ['start', intTensor([0], [])],
+          ['step', intTensor([1], [])],
+        ]),
+        nodes: [
+          node('Shape', ['x'], ['shape']),
+          node('Gather', ['shape', 'step'], ['T'], { axis: int(0) }),
+          node('Range', ['start', 'T', 'step'], ['range']),
+          node('Unsqueeze', ['range', 'zero'], ['ids']),
+          node('Gather', ['wpe.weight', 'ids'], ['rows']),
+          node('Gather', ['shape', 'zero'], ['N'], { axis: int(0) }),
+          node('Concat', ['N', 'rest'], ['size'], { axis: int(0) }),
+          node('Expand', ['token', 'size'], ['tokens']),
+          node('Expand', ['val_1', 'one'], ['constant']),
+          node('Add', ['x', 'rows'], ['placed']),
+          node('Add', ['placed', 'constant'], ['moved']),
+          node('Concat', ['tokens', 'moved'], ['y'], { axis: int(1) }),
+        ],
+      }),
+      [2, 3, 2],
+    );
+    assert.deepEqual(
+      shaped.nodes.map(({ op, inputs }) => [op, ...inputs]),
+      [
+        ['Gather', 'wpe.weight', 'ids'],
+        ['Expand', 'token', 'size'],
+        ['Add', 'x', 'rows'],
+        ['Add', 'placed', 'constant'],
+        ['Concat', 'tokens', 'moved'],
+      ],
+    );
+    assert.deepEqual(tensorNumbers(shaped.initializers.get('ids') ?? intTensor([])), [0, 1, 2]);
+  });
+
   it('gives every value its type, and folds what depends on shapes and constants alone', async () => {
     const shaped = await fixed(
       graph({

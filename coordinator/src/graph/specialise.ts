@@ -12,6 +12,7 @@ import {
   type Tensor,
   type TensorType,
 } from './graph.js';
+import { isMadeUp } from './made-up-names.js';
 import { canonicalise, chooseBranches } from './passes/index.js';
 import { ELEMENT_BYTES, tensorNumbers } from './tensor.js';
 
@@ -28,6 +29,18 @@ const RANDOM_OPS: ReadonlySet<string> = new Set([
 ]);
 /** Static ops that only lay an initializer out anew, so that the result is still that weight. */
 const LAYOUT_OPS: ReadonlySet<string> = new Set(['Transpose', 'Reshape', 'Squeeze', 'Unsqueeze']);
+
+/**
+ * Whether a static node reads a parameter that is to be differentiated through it: rows of an embedding at
+ * positions that the file fixes, or copies of a token. Its output then counts as varying.
+ */
+function readsParameter(graph: Graph, { domain, op, inputs }: Node): boolean {
+  const [source = ''] = inputs;
+  const held = graph.initializers.get(source);
+  if (domain !== '' || held?.dtype !== 'float32') return false;
+  if (op === 'Gather') return held.shape.length === 2 && source.endsWith('.weight');
+  return op === 'Expand' && held.shape.length > 1 && !isMadeUp(source);
+}
 
 /**
  * Runs the model once on zeros to learn all shapes, types and static contents; where that settles
@@ -121,6 +134,7 @@ function splitStatic(graph: Graph): StaticSplit {
       : original;
     const fixed =
       !RANDOM_OPS.has(node.op) &&
+      !readsParameter(graph, node) &&
       (SHAPE_OPS.has(node.op) || reads(node).every((value) => isStatic.has(value)));
     if (!fixed) {
       nodes.push(node);

@@ -73,6 +73,13 @@ function halfToNumber(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
+/** As `tensorNumbers`, as an array of the type where it is floating-point: for tensors that may be large. */
+export function tensorElements(tensor: Tensor): ArrayLike<number> {
+  if (tensor.dtype === 'float32') return new Float32Array(aligned(tensor));
+  if (tensor.dtype === 'float64') return new Float64Array(aligned(tensor));
+  return tensorNumbers(tensor);
+}
+
 /** The elements as JavaScript numbers (booleans as 0 and 1). @throws for string tensors. */
 export function tensorNumbers(tensor: Tensor): number[] {
   const buffer = aligned(tensor);

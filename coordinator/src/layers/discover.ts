@@ -302,11 +302,14 @@ function recogniseMatMul(
   };
 }
 
-/** An embedding: rows of a constant matrix, picked by indices that vary. */
+/** An embedding: rows of a constant matrix, picked by indices of each sample. */
 function recogniseGather(graph: ShapedGraph, node: Node, batch: number): Candidate | undefined {
   const [weight = '', indices = ''] = node.inputs;
   const shape = graph.initializers.get(weight)?.shape;
-  if (shape?.length !== 2 || graph.initializers.has(indices)) return undefined;
+  if (shape?.length !== 2) return undefined;
+  // Constant indices are positions, token types: the same for all samples, one row of them a sample.
+  const fixed = graph.initializers.get(indices)?.shape;
+  if (fixed !== undefined && (fixed.length < 2 || fixed[0] !== batch)) return undefined;
   if (typeOf(graph, weight).dtype !== 'float32' || intAttribute(node, 'axis', 0) !== 0)
     return undefined;
   const output = node.outputs[0] as string;

@@ -1,5 +1,6 @@
 // Layers: what is analysed, by name.
 export { discoverLayers } from './discover.js';
+export { foldedEmbeddings } from './folded-embeddings.js';
 export type {
   Discovery,
   Layer,

@@ -13,8 +13,15 @@ import {
   rebatch,
   type ShapedGraph,
   specialise,
+  spreadPositions,
 } from '../graph/index.js';
-import { type Discovery, discoverLayers, isVectorwise, type Layer } from '../layers/index.js';
+import {
+  type Discovery,
+  discoverLayers,
+  foldedEmbeddings,
+  isVectorwise,
+  type Layer,
+} from '../layers/index.js';
 import { agreesWithOriginal } from './check-rebatch.js';
 import type { BatchPlaces } from './layer-inputs.js';
 import { findLogits, type Logits } from './logits.js';
@@ -81,7 +88,11 @@ export async function openModel(
   const other = model.probes[1] === undefined ? undefined : await model.at(model.probes[1]);
   const places = await findPlaces(probe, model.probes[0], other, found.layers, logits, evaluator);
   const placed = withoutUnplaced(found, places, model.probes[0]);
-  const notes = [...model.notes, ...(logits.note === undefined ? [] : [logits.note])];
+  const notes = [
+    ...model.notes,
+    ...(logits.note === undefined ? [] : [logits.note]),
+    ...foldedEmbeddings(probe),
+  ];
   return {
     path,
     sha256: loaded.sha256,
@@ -133,12 +144,10 @@ async function findBatching(
   evaluator: Evaluator,
 ): Promise<Batching> {
   const fixed = fixedBatchOf(graph);
-  const shaped = (from: Graph, batch: number) =>
-    specialise(
-      from,
-      new Map(inputs.map(({ name, shape }) => [name, [batch, ...shape]])),
-      evaluator,
-    );
+  const shaped = async (from: Graph, batch: number) => {
+    const shapes = new Map(inputs.map(({ name, shape }) => [name, [batch, ...shape]]));
+    return spreadPositions(await specialise(from, shapes, evaluator), batch);
+  };
   if (fixed === undefined)
     return {
       fixedBatch: undefined,
@@ -203,7 +212,9 @@ async function findPlaces(
     [...values, logits.value].map((value) => [value, candidatePlaces(value, probe, batch, other)]),
   );
   if (batch === 1) return new Map();
-  const { places, mixed } = await observePlaces(probe, batch, candidates, evaluator);
+  const { places, mixed } = await observePlaces(probe, batch, candidates, evaluator, [
+    logits.value,
+  ]);
   if (mixed.includes(logits.value))
     throw new BadInputError(
       'samples-mix',

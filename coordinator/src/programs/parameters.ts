@@ -2,6 +2,7 @@
 import {
   dependents,
   elementCount,
+  isMadeUp,
   reads,
   type ShapedGraph,
   tensor,
@@ -10,9 +11,6 @@ import {
 import { isEmbedding, type Layer } from '../layers/index.js';
 import { type BlockValue, layerMatrix, type ParameterMatrix, plain } from './parameter-block.js';
 
-/** Names that exporters make up for constants. */
-const MADE_UP =
-  /^(val_\d+|onnx::.*|\/.*|\d+|clone|lifted_tensor_.*|_?tensor_constant.*|scalar_.*|[A-Za-z_]+_\d+)$/;
 const AFFINE = /\.(weight|bias)$/;
 /** What normalisations in evaluation mode hold beside parameters. */
 const STATISTICS = /(^|\.)running_(mean|var)$/;
@@ -35,7 +33,7 @@ export function modelParameters(
     for (const { value } of weight.values) ofLayers.set(value, () => named);
     if (layer.bias === undefined) continue;
     const own = nameOf(graph, layer.bias);
-    const bias = single(graph, layer.bias, MADE_UP.test(own) ? `${layer.name}.bias` : own);
+    const bias = single(graph, layer.bias, isMadeUp(own) ? `${layer.name}.bias` : own);
     ofLayers.set(layer.bias, () => bias);
   }
   for (const layer of layers.filter(isEmbedding)) {
@@ -50,7 +48,7 @@ export function modelParameters(
     if (graph.initializers.get(value)?.dtype !== 'float32') continue;
     const name = nameOf(graph, value);
     const matrix = ofLayers.get(value)?.() ?? single(graph, value, name);
-    if (!ofLayers.has(value) && (MADE_UP.test(name) || STATISTICS.test(name))) continue;
+    if (!ofLayers.has(value) && (isMadeUp(name) || STATISTICS.test(name))) continue;
     if (!dependents(graph, new Set([value])).has(logits)) continue;
     const other = found.get(matrix.name);
     if (other === undefined) found.set(matrix.name, matrix);

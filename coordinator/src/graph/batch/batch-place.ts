@@ -2,7 +2,7 @@
 import { encodeModel } from '../codec/encode-model.js';
 import type { Evaluator } from '../evaluator.js';
 import { elementCount, type ShapedGraph, type Tensor, typeOf } from '../graph.js';
-import { boolTensor, floatTensor, intTensor, tensorNumbers } from '../tensor.js';
+import { boolTensor, floatTensor, intTensor, tensorElements } from '../tensor.js';
 import { at } from '../window.js';
 
 /** Where the samples of the batch lie in a value. */
@@ -53,19 +53,23 @@ export interface Observation {
 }
 
 /**
- * Runs the model, changes one sample after the other, and sees which entries of the values follow.
+ * Runs the model, changes one sample after the other, and sees which entries of the values follow. Values
+ * that have only one candidate are not looked at, unless they are watched: there may be many of them.
  * @param candidates the places that the shapes allow, per value
  * @param batch at least 2
+ * @param watched values that must not mix samples
  */
 export async function observePlaces(
   graph: ShapedGraph,
   batch: number,
   candidates: ReadonlyMap<string, readonly BatchPlace[]>,
   evaluator: Evaluator,
+  watched: readonly string[] = [],
 ): Promise<Observation> {
-  const values = [...candidates.keys()].filter((value) =>
-    graph.nodes.some((node) => node.outputs.includes(value)),
-  );
+  const isOpen = (value: string) => (candidates.get(value) ?? []).length > 1;
+  const made = new Set(graph.nodes.flatMap((node) => node.outputs));
+  const open = new Set([...watched, ...[...candidates.keys()].filter((value) => isOpen(value))]);
+  const values = [...open].filter((value) => made.has(value));
   const model = encodeModel(
     { ...graph, outputs: values.map((name) => ({ name, dtype: 'float32', shape: undefined })) },
     { untypedOutputs: true },
@@ -114,14 +118,14 @@ function sampleAt(
 
 function changes(before: Tensor | undefined, after: Tensor | undefined): number[] {
   if (before === undefined || after === undefined) throw new Error('a fetched value is missing');
-  const old = tensorNumbers(before);
+  const [old, now] = [tensorElements(before), tensorElements(after)];
   const changed: number[] = [];
-  tensorNumbers(after).forEach((value, index) => {
-    const was = old[index] ?? NaN;
+  for (let index = 0; index < now.length; index += 1) {
+    const [value, was] = [now[index] ?? NaN, old[index] ?? NaN];
     // Kernels may round a row differently when its neighbour changes; that is no influence.
     if (Math.abs(value - was) > 1e-4 * Math.max(1e-3, Math.abs(value), Math.abs(was)))
       changed.push(index);
-  });
+  }
   return changed;
 }
 
