@@ -1,0 +1,115 @@
+// Models of the zoo (scripts/make-model-zoo.py) beside what PyTorch says of them: names of layers, gradients.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Evaluator } from '../graph/index.js';
+import { type OpenedModel, openModel } from '../programs/index.js';
+import { readNpz } from './npz-file.js';
+import { weightGradients } from './weight-gradients.js';
+
+interface ZooFile {
+  readonly exporter: string;
+  /** Undefined where the exporter failed. */
+  readonly file?: string;
+  readonly failure?: string;
+  /** Convolutions that the file has with their normalisation folded into them. */
+  readonly folded?: readonly string[];
+  /** Those normalisations. */
+  readonly gone?: readonly string[];
+  /** Parameters that the exporter has computed with, so that the file has the results alone. */
+  readonly absent?: readonly string[];
+}
+
+export interface ZooEntry {
+  readonly folder: string;
+  readonly samples: number;
+  readonly loss: number;
+  /** Modules that multiply by a weight. */
+  readonly layers: readonly { readonly name: string; readonly weight: string }[];
+  readonly parameters: readonly {
+    readonly name: string;
+    readonly offset: number;
+    readonly count: number;
+  }[];
+  readonly models: readonly ZooFile[];
+}
+
+export interface ZooReport {
+  readonly model: OpenedModel;
+  readonly named: number;
+  /** Modules that no layer is called after, but for those whose weight the file does not have. */
+  readonly missing: readonly string[];
+  /** Layers that are called like no module. */
+  readonly unknown: readonly string[];
+  /** Relative errors of gradients, in the Euclidean norm, by parameter. */
+  readonly errors: ReadonlyMap<string, number>;
+  /** PyTorch's parameters that the file should have and that no gradient was found of. */
+  readonly unmatched: readonly string[];
+}
+
+/** Gradients of less than this share of the largest one are rounding: keys' biases have none, for example. */
+const ZERO = 1e-6;
+
+export function readZooEntry(folder: string): ZooEntry {
+  return { ...JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')), folder };
+}
+
+/** Opens one file of an entry and compares it with PyTorch. */
+export async function checkZooModel(
+  entry: ZooEntry,
+  { file = '', folded = [], gone = [], absent = [] }: ZooFile,
+  evaluator: Evaluator,
+): Promise<ZooReport> {
+  const arrays = readNpz(join(entry.folder, 'data.npz'));
+  const model = await openModel(join(entry.folder, file), evaluator);
+  const found = model.layers.layers.map(({ name }) => name);
+  const expected = entry.layers
+    .filter(({ weight }) => !absent.includes(weight))
+    .map(({ name }) => name);
+  const gradients = readFileSync(join(entry.folder, 'gradients.bin'));
+  const read = (name: string): Float32Array | undefined => {
+    const place = entry.parameters.find((parameter) => parameter.name === name);
+    if (place === undefined) return undefined;
+    const bytes = gradients.subarray(4 * place.offset, 4 * (place.offset + place.count));
+    return new Float32Array(Uint8Array.from(bytes).buffer);
+  };
+  const ofFile = (name: string) => {
+    const [, module = '', part = ''] = /^(.*)\.(weight|bias)$/.exec(name) ?? [];
+    return (folded.includes(module) ? read(`${module}.${part}@folded`) : undefined) ?? read(name);
+  };
+  const weights = new Map(entry.layers.map(({ name, weight }) => [`${name}.weight`, weight]));
+  const own = await weightGradients(model, arrays, evaluator);
+  const largest = Math.max(...own.map(({ gradient }) => norm(gradient)));
+  const errors = new Map<string, number>();
+  for (const { parameter, gradient } of own) {
+    const name = weights.get(parameter.name) ?? parameter.name;
+    const wanted = ofFile(name);
+    if (wanted === undefined) continue;
+    const error =
+      wanted.length === gradient.length
+        ? norm(gradient.map((value, index) => value - (wanted[index] ?? Number.NaN)))
+        : Number.NaN;
+    errors.set(name, error / Math.max(norm(wanted), ZERO * largest));
+  }
+  const lost = new Set([...absent, ...gone.flatMap((name) => [`${name}.weight`, `${name}.bias`])]);
+  /** Tied parameters share a place. */
+  const matched = new Set(
+    entry.parameters.filter(({ name }) => errors.has(name)).map(({ offset }) => offset),
+  );
+  return {
+    model,
+    named: expected.filter((name) => found.includes(name)).length,
+    missing: expected.filter((name) => !found.includes(name)),
+    unknown: found.filter((name) => !entry.layers.some((layer) => layer.name === name)),
+    errors,
+    unmatched: entry.parameters
+      .filter(({ name, offset }) => !name.endsWith('@folded') && !matched.has(offset))
+      .map(({ name }) => name)
+      .filter((name) => !lost.has(name)),
+  };
+}
+
+function norm(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let index = 0; index < values.length; index += 1) sum += (values[index] ?? Number.NaN) ** 2;
+  return Math.sqrt(sum);
+}
