@@ -30,7 +30,7 @@ for (const name of ['mlp', 'binary'])
     });
     const model = withParameters(bench.model, parameters, new Map(moved));
     const find = (operator: 'exact' | 'surrogate') =>
-      findBases(engine, bench, model, operator, 2 ** 30, () => {});
+      findBases(engine, bench, model, { operator, memoryBytes: 2 ** 30 }, () => {});
     const [exact, surrogate] = [await find('exact'), await find('surrogate')];
     const eigen = async (id: string | undefined) => {
       const bundle = decodeBundle(await engine.store.get(id ?? ''));

@@ -36,6 +36,13 @@ export type OutputOperator = 'exact' | 'surrogate';
 /** What a basis is found of. */
 type BasisRun = Pick<PreparedBound, 'loss' | 'data' | 'parameters'>;
 
+export interface BasisOptions {
+  readonly operator: OutputOperator;
+  readonly memoryBytes: number;
+  /** Is told of the factors, which are of no use once the bases are known; undefined: they stay. */
+  readonly passing?: (ids: readonly string[]) => void;
+}
+
 /** What the factors behind a basis are of. */
 function basisFactors({ loss }: BasisRun, operator: OutputOperator): FactorOptions {
   const factors = { columns: { kind: 'exact' }, sharing: 'expand', bias: 'separate' } as const;
@@ -59,8 +66,7 @@ export async function findBases(
   engine: Engine,
   run: BasisRun,
   model: OpenedModel,
-  operator: OutputOperator,
-  memoryBytes: number,
+  { operator, memoryBytes, passing }: BasisOptions,
   seen: (result: TaskResult) => void,
 ): Promise<readonly ParameterBasis[]> {
   const { data, parameters } = run;
@@ -71,6 +77,7 @@ export async function findBases(
   const progress = new StageProgress(SILENT, 'basis', 0, '');
   const stage = { plan, arrays, samples, seed: 0, shard: undefined };
   const jobs: EigenJob[] = [];
+  const factorIds = new Set<string>();
   let lossHessian: Float64Array | undefined;
   for (const { layers: names, outputs, bundle } of await runFactorStage(
     engine,
@@ -79,10 +86,12 @@ export async function findBases(
     seen,
   )) {
     const sums = decodeBundle(await engine.store.get(bundle));
+    factorIds.add(bundle);
     lossHessian ??= meanMatrix(sums, outputs, 'loss_hessian', samples);
     for (const layer of layers.filter(({ name }) => names.includes(name))) {
       const factors = layerFactors(layer, sums, outputs, samples, plan.folds.get(layer.name));
       const stored = await engine.store.put(encodeLayerFactors(factors, []));
+      factorIds.add(stored);
       for (const [group, pair] of factors.groups.entries())
         for (const operator of ['input', 'output'] as const) {
           const tensor = factorName(operator, group);
@@ -109,6 +118,7 @@ export async function findBases(
       found.set(`${layer} ${factorName(operator, group)}`, id);
     },
   );
+  passing?.([...factorIds]);
   const idOf = (layer: Layer, operator: string, group: number) =>
     found.get(`${layer.name} ${factorName(operator, group)}`) ?? '';
   return parameters.flatMap(({ name, part, layer }) => {

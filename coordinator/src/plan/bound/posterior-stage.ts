@@ -14,6 +14,8 @@ import { artifactOf } from '../factor-stage.js';
 import type { StageProgress } from '../stage-progress.js';
 import { findBases, type OutputOperator } from './basis-stage.js';
 import type { BoundOptions, Variant } from './bound-options.js';
+import { ChainCheckpoint, type ChainPlace, chainId } from './chain-checkpoint.js';
+import type { Leftovers } from './leftovers.js';
 import {
   type PosteriorPrograms,
   type PosteriorState,
@@ -30,6 +32,7 @@ export interface PosteriorSetting {
   readonly options: BoundOptions;
   readonly shared: SharedArtifacts;
   readonly seen: (result: TaskResult) => void;
+  readonly leftovers: Leftovers;
   /** The bases at the trained weights; found once for each operator. */
   readonly trainedBases: (operator: OutputOperator) => Promise<readonly ParameterBasis[]>;
 }
@@ -42,35 +45,64 @@ export async function optimisePosterior(
   progress: StageProgress,
   told: (rows: readonly BoundHistoryRow[]) => void,
 ): Promise<PosteriorState> {
-  const { engine, run, options, shared, seen } = setting;
-  let at: PosteriorState = { state: '', bases: [] };
+  const { engine, run, options, shared, seen, leftovers } = setting;
+  const chain = chainId(run, options, variant, programs, shared);
+  const checkpoint = new ChainCheckpoint(engine, chain, variant, leftovers);
+  const noted = (result: TaskResult) => {
+    checkpoint.restsOn(result);
+    seen(result);
+  };
+  const resumed = await checkpoint.read(seen);
+  let place: ChainPlace = resumed ?? { epochs: 0, at: { state: '', bases: [] }, rows: [] };
+  if (resumed !== undefined) {
+    progress.expect(chain, resumed.epochs);
+    progress.finish(chain);
+    told(resumed.rows);
+  }
+  let isTrainedBasis = !cutSegments(variant, options).some(
+    ({ first, newBasis }) => newBasis && first > 0 && first < place.epochs,
+  );
   for (const segment of cutSegments(variant, options)) {
     const { first, last, newBasis } = segment;
-    if (newBasis) at = { ...at, bases: await basesAt(setting, variant, at.state) };
+    if (last <= place.epochs) continue;
+    let { at } = place;
+    let old: readonly ParameterBasis[] = [];
+    if (newBasis) {
+      // The bases at the trained weights are those of several variants.
+      if (!isTrainedBasis) old = at.bases;
+      isTrainedBasis = first === 0;
+      at = { ...at, bases: await basesAt(setting, variant, place, noted) };
+    }
     const task = posteriorTask(run, options, programs, shared, segment, at);
     const id = taskId(task);
     progress.expect(id, last - first);
     const result = await engine.queue.submit(task);
     progress.finish(id);
-    seen(result);
+    noted(result);
     at = { ...at, state: artifactOf(result, 'state') };
     const tensors = decodeBundle(await engine.store.get(artifactOf(result, 'history')));
-    told(historyRows(variant, first, last, tensors));
+    const rows = historyRows(variant, first, last, tensors);
+    told(rows);
+    place = { epochs: last, at, rows: [...place.rows, ...rows] };
+    await checkpoint.write(place, old);
   }
-  return at;
+  return place.at;
 }
 
 /** The bases at the mean of a state. */
 async function basesAt(
-  { engine, run, options, seen, trainedBases }: PosteriorSetting,
+  { engine, run, options, trainedBases, leftovers }: PosteriorSetting,
   variant: Variant,
-  state: string,
+  { epochs, at: { state } }: ChainPlace,
+  seen: (result: TaskResult) => void,
 ): Promise<readonly ParameterBasis[]> {
   const operator = variant === 'iter-m' ? 'surrogate' : 'exact';
   if (state === '') return await trainedBases(operator);
   const means = stateMeans(decodeBundle(await engine.store.get(state)));
   const model = withParameters(run.model, run.parameters, means);
-  return await findBases(engine, run, model, operator, options.memoryBytes, seen);
+  const { memoryBytes } = options;
+  const passing = (ids: readonly string[]) => leftovers.leave(ids, epochs);
+  return await findBases(engine, run, model, { operator, memoryBytes, passing }, seen);
 }
 
 /** The mean of every parameter in a bundle "state". */

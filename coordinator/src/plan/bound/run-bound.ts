@@ -30,6 +30,7 @@ import type { BoundRequest, Variant } from './bound-options.js';
 import { BoundKeeper, type BoundRecord } from './bound-record.js';
 import { boundOf, boundRow, klRows } from './bound-rows.js';
 import { evaluatePosterior } from './draws-stage.js';
+import { Leftovers } from './leftovers.js';
 import { posteriorParts } from './posterior-parts.js';
 import {
   type PosteriorPrograms,
@@ -199,6 +200,7 @@ class BoundRun {
 
   async #setting(): Promise<PosteriorSetting> {
     const { options } = this.#request;
+    const { memoryBytes } = options;
     const { seen } = this.#keeper;
     const [engine, run] = [this.#engine, this.#prepared];
     const bases = new Map<OutputOperator, Promise<readonly ParameterBasis[]>>();
@@ -209,10 +211,10 @@ class BoundRun {
       options,
       shared,
       seen,
+      leftovers: new Leftovers(engine.store, options.variants),
       trainedBases: (operator) => {
         const found =
-          bases.get(operator) ??
-          findBases(engine, run, run.model, operator, options.memoryBytes, seen);
+          bases.get(operator) ?? findBases(engine, run, run.model, { operator, memoryBytes }, seen);
         bases.set(operator, found);
         return found;
       },
