@@ -1,7 +1,8 @@
 // Attention as products, a mask and a softmax.
 import { floatAttribute, int, intAttribute } from '../attributes.js';
 import { ELEMENT_TYPE } from '../codec/format.js';
-import { composed, type Decomposition, type NodeWriter, NotRewritten } from './node-writer.js';
+import { attentionBiases } from './attention-mask.js';
+import { composed, type Decomposition, type NodeWriter } from './node-writer.js';
 
 /** Queries, keys and values of all heads. */
 export interface Heads {
@@ -22,32 +23,42 @@ export interface Scores {
   readonly softcap: number;
   /** Values that are added to the scores, each broadcast to [batch, heads, queries, keys]. */
   readonly biases: readonly string[];
-  /** Whether queries that may attend to no key at all (all biases minus infinity) get zeros, and not NaN. */
-  readonly zeroWhereMasked?: boolean;
 }
 
-/** softmax(scale Q K^T + biases) V. @returns [batch, heads, queries, valueSize] */
-export function attended(w: NodeWriter, heads: Heads, scores: Scores): string {
+/** What an attention computes on its way, each [batch, heads, queries, keys] but for the last. */
+export interface Attended {
+  readonly products: string;
+  readonly capped: string;
+  readonly biased: string;
+  readonly weights: string;
+  /** softmax(scale Q K^T + biases) V, [batch, heads, queries, valueSize]. */
+  readonly value: string;
+}
+
+/** Queries that may attend to no key at all (their biases are minus infinity) get zeros, and not NaN. */
+export function attended(w: NodeWriter, heads: Heads, scores: Scores): Attended {
   const { query } = heads;
   const key = heads.grouped ? repeatedHeads(w, heads.key, query) : heads.key;
   const value = heads.grouped ? repeatedHeads(w, heads.value, query) : heads.value;
   const factor = scores.scale === undefined ? inverseRootSize(w, query) : w.number(scores.scale);
   const scaled = w.emit('Mul', [query, factor]);
-  let products = w.emit('MatMul', [scaled, w.transpose(key, 0, 1, 3, 2)]);
-  if (scores.softcap !== 0) {
-    const cap = w.number(scores.softcap);
-    products = w.emit('Mul', [w.emit('Tanh', [w.emit('Div', [products, cap])]), cap]);
-  }
-  if (scores.zeroWhereMasked !== true || scores.biases.length === 0) {
-    for (const bias of scores.biases) products = w.emit('Add', [products, bias]);
-    const weights = w.emit('Softmax', [products], { axis: int(-1) });
-    return w.emit('MatMul', [weights, value]);
-  }
+  const products = w.emit('MatMul', [scaled, w.transpose(key, 0, 1, 3, 2)]);
+  const cap = w.number(scores.softcap);
+  const capped =
+    scores.softcap === 0
+      ? products
+      : w.emit('Mul', [w.emit('Tanh', [w.emit('Div', [products, cap])]), cap]);
+  const result = (biased: string, seen: string, hide: (weights: string) => string): Attended => {
+    const weights = hide(w.emit('Softmax', [seen], { axis: int(-1) }));
+    return { products, capped, biased, weights, value: w.emit('MatMul', [weights, value]) };
+  };
+  if (scores.biases.length === 0) return result(capped, capped, (weights) => weights);
   const bias = scores.biases.reduce((sum, one) => w.emit('Add', [sum, one]));
   const nowhere = fullyMasked(w, bias);
-  products = w.emit('Add', [products, w.emit('Where', [nowhere, w.number(0), bias])]);
-  const weights = w.emit('Softmax', [products], { axis: int(-1) });
-  return w.emit('MatMul', [w.emit('Where', [nowhere, w.number(0), weights]), value]);
+  const seen = w.emit('Add', [capped, w.emit('Where', [nowhere, w.number(0), bias])]);
+  return result(w.emit('Add', [capped, bias]), seen, (weights) =>
+    w.emit('Where', [nowhere, w.number(0), weights]),
+  );
 }
 
 /** Whether a row of biases is minus infinity throughout, in the shape of the biases. */
@@ -85,28 +96,8 @@ export function mergeHeads(w: NodeWriter, value: string): void {
   w.result('Reshape', [w.transpose(value, 0, 2, 1, 3), w.ints(0, 0, -1)]);
 }
 
-/** 0 where a condition holds, minus infinity (or another number) elsewhere. */
-export function allowedWhere(w: NodeWriter, condition: string, otherwise = -Infinity): string {
-  return w.emit('Where', [condition, w.number(0), w.number(otherwise)]);
-}
-
-/** The condition that key j <= query i + offset, [queries, keys]; offset an int64 scalar or ''. */
-export function causal(w: NodeWriter, query: string, key: string, offset: string): string {
-  const range = (value: string) => {
-    const count = w.emit('Squeeze', [w.sizes(value, 2), w.ints(0)]);
-    return w.emit('Range', [w.integer(0), count, w.integer(1)]);
-  };
-  const rows = w.emit('Unsqueeze', [range(query), w.ints(1)]);
-  const last = offset === '' ? rows : w.emit('Add', [rows, offset]);
-  return w.emit('GreaterOrEqual', [last, range(key)]);
-}
-
-/** Attention 23 with inputs of rank 3 or 4 and, where given, keys and values of earlier tokens. */
+/** Attention 23 and newer, with inputs of rank 3 or 4 and, where given, keys and values of earlier tokens. */
 const attention = composed((w, node) => {
-  if (w.input(6) !== '') throw new NotRewritten();
-  if (w.has(3)) throw new NotRewritten();
-  for (const side of ['left_window_size', 'right_window_size'])
-    if (intAttribute(node, side, -1) >= 0) throw new NotRewritten();
   const count = intAttribute(node, 'q_num_heads', 0);
   const keyCount = intAttribute(node, 'kv_num_heads', count);
   const flat = count > 0;
@@ -117,23 +108,27 @@ const attention = composed((w, node) => {
   const query = split(0, count);
   const key = joined(4, split(1, keyCount));
   const value = joined(5, split(2, keyCount));
-  const biases: string[] = [];
-  const mask = w.input(3);
-  if (mask !== '') biases.push(w.dtypeOf(mask) === 'bool' ? allowedWhere(w, mask) : mask);
-  if (intAttribute(node, 'is_causal', 0) === 1) {
-    const past = w.input(4) === '' ? '' : w.sizes(w.input(4), 2);
-    biases.push(allowedWhere(w, causal(w, query, key, past)));
-  }
+  const biases = attentionBiases(w, query, key, {
+    mask: w.input(3),
+    causal: intAttribute(node, 'is_causal', 0) === 1,
+    left: intAttribute(node, 'left_window_size', -1),
+    right: intAttribute(node, 'right_window_size', -1),
+    past: w.input(4),
+    counted: w.input(6),
+  });
   const scale = node.attributes.scale === undefined ? undefined : floatAttribute(node, 'scale', 1);
-  const result = attended(
+  const found = attended(
     w,
     { query, key, value, grouped: !flat || count !== keyCount },
-    { scale, softcap: floatAttribute(node, 'softcap', 0), biases, zeroWhereMasked: true },
+    { scale, softcap: floatAttribute(node, 'softcap', 0), biases },
   );
-  if (flat) mergeHeads(w, result);
-  else w.result('Identity', [result]);
+  if (flat) mergeHeads(w, found.value);
+  else w.result('Identity', [found.value]);
   w.result('Identity', [key], {}, 1);
   w.result('Identity', [value], {}, 2);
+  const shown = [found.products, found.capped, found.biased, found.weights];
+  const mode = intAttribute(node, 'qk_matmul_output_mode', 0);
+  w.result('Identity', [shown[mode] ?? found.products], {}, 3);
 });
 
 /** Attention of the standard domain, by op. */
