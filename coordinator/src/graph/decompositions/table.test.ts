@@ -9,6 +9,7 @@ import { opRule } from '../ops/table.js';
 import { canonicalise } from '../passes/canonicalise.js';
 import { specialise } from '../specialise.js';
 import { COMPOSITE_CASES, caseGraph, caseValues } from './composite-cases.js';
+import { FUSED_ATTENTION_CASES } from './fused-attention-cases.js';
 import { compositeOps } from './table.js';
 
 async function results(model: Graph, values: ReturnType<typeof caseValues>) {
@@ -19,8 +20,10 @@ async function results(model: Graph, values: ReturnType<typeof caseValues>) {
   return (await ortEvaluator.evaluate(bytes, present, names)).tensors;
 }
 
+const CASES = [...COMPOSITE_CASES, ...FUSED_ATTENTION_CASES];
+
 describe('composite ops', () => {
-  for (const example of COMPOSITE_CASES) {
+  for (const example of CASES) {
     const { op, what } = example;
     it(`${op}${what === undefined ? '' : `, ${what}`}, is rewritten into ops with rules`, async () => {
       const before = caseGraph(example);
@@ -42,7 +45,7 @@ describe('composite ops', () => {
   }
 
   it('have a case each', () => {
-    const tested = new Set(COMPOSITE_CASES.map(({ op }) => op.replace('/', '.')));
+    const tested = new Set(CASES.map(({ op }) => op.replace('/', '.')));
     assert.deepEqual(
       compositeOps().filter((op) => !tested.has(op)),
       [],

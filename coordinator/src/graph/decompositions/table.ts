@@ -2,6 +2,7 @@
 import { RUNTIME_ACTIVATIONS, STANDARD_ACTIVATIONS } from './activations.js';
 import { STANDARD_ATTENTION } from './attention.js';
 import { STANDARD_EINSUM } from './einsum.js';
+import { RUNTIME_ATTENTION } from './fused-attention.js';
 import { RUNTIME_PRODUCTS } from './fused-products.js';
 import type { Decomposition } from './node-writer.js';
 import { RUNTIME_NORMALIZATIONS, STANDARD_NORMALIZATIONS } from './normalizations.js';
@@ -21,6 +22,7 @@ const RUNTIME: ReadonlyMap<string, Decomposition> = new Map([
   ...RUNTIME_NORMALIZATIONS,
   ...RUNTIME_ACTIVATIONS,
   ...RUNTIME_PRODUCTS,
+  ...RUNTIME_ATTENTION,
 ]);
 
 /** How a composite op is rewritten; undefined for any other op. */
