@@ -46,6 +46,7 @@ console.log(`${sum('differentiated')} inputs differentiated, ${sum('kinks')} ele
 if (words.length === 0) {
   const recorded = readExpectation();
   for (const line of differences(recorded, verdicts)) console.log(line);
+  if (options.record && verdicts.some(({ outcome }) => outcome === 'failing')) process.exit(1);
   if (options.record) {
     const now = expectationOf(recorded.onnx, verdicts);
     writeFileSync(EXPECTATION, `${JSON.stringify(now, null, 1)}\n`);

@@ -2,6 +2,7 @@
 import { intAttribute, tensorAttribute } from './attributes.js';
 import { dtypeOf } from './codec/format.js';
 import type { DType, Graph, Node } from './graph.js';
+import { FUSED } from './known-ranks.js';
 import { opRule } from './ops/table.js';
 
 const BOOLEAN: ReadonlySet<string> = new Set([
@@ -21,7 +22,7 @@ export function knownDtypes(graph: Graph): ReadonlyMap<string, DType> {
   for (const [name, { dtype }] of graph.initializers) dtypes.set(name, dtype);
   for (const { name, dtype } of graph.inputs) dtypes.set(name, dtype);
   for (const node of graph.nodes) {
-    const dtype = node.domain === '' ? dtypeFrom(node, dtypes) : undefined;
+    const dtype = typeFrom(node, dtypes);
     const [first = '', ...others] = node.outputs;
     if (dtype === undefined) continue;
     if (first !== '') dtypes.set(first, dtype);
@@ -29,6 +30,12 @@ export function knownDtypes(graph: Graph): ReadonlyMap<string, DType> {
     if (node.op === 'Split') for (const other of others) dtypes.set(other, dtype);
   }
   return dtypes;
+}
+
+function typeFrom(node: Node, dtypes: ReadonlyMap<string, DType>): DType | undefined {
+  if (node.domain === '') return dtypeFrom(node, dtypes);
+  const fused = node.domain === 'com.microsoft' && FUSED.has(node.op);
+  return fused ? dtypes.get(node.inputs[0] ?? '') : undefined;
 }
 
 function dtypeFrom(node: Node, dtypes: ReadonlyMap<string, DType>): DType | undefined {

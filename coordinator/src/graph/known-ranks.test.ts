@@ -30,6 +30,7 @@ it('knownRanks follows ranks through the ops that fix them, and says nothing of 
         node('Flatten', ['free'], ['flat']),
         node('Relu', ['free'], ['unknown']),
         node('com.example/Relu', ['x'], ['foreign']),
+        node('com.microsoft/Attention', ['shaped', 'w'], ['attended', 'present']),
       ],
     }),
   );
@@ -37,5 +38,6 @@ it('knownRanks follows ranks through the ops that fix them, and says nothing of 
     ...{ x: 4, out: 2, w: 2, shape: 1, axes: 1, index: 0 },
     ...{ conv: 4, sum: 4, product: 4, shaped: 3, five: 5, old: 4, mean: 3, kept: 5, row: 4 },
     flat: 2,
+    attended: 3,
   });
 });

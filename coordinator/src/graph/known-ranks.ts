@@ -15,6 +15,12 @@ const SAME_RANK: ReadonlySet<string> = new Set([
   ...['Celu', 'HardSwish', 'Mish', 'Softsign', 'ThresholdedRelu', 'Sin', 'Cos', 'IsNaN', 'IsInf'],
 ]);
 
+/** Fused ops of com.microsoft whose first output has the rank and element type of their first input. */
+export const FUSED: ReadonlySet<string> = new Set([
+  ...['Gelu', 'BiasGelu', 'FastGelu', 'QuickGelu', 'FusedConv', 'MultiHeadAttention', 'Attention'],
+  ...['SkipLayerNormalization', 'SkipSimplifiedLayerNormalization'],
+]);
+
 /** Ops whose inputs are broadcast against each other. */
 const BROADCAST: ReadonlySet<string> = new Set([
   ...['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Mod', 'Sum', 'Mean', 'Max', 'Min', 'Where'],
@@ -28,6 +34,12 @@ export function knownRanks(graph: Graph): ReadonlyMap<string, number> {
   for (const { name, shape } of [...graph.inputs, ...graph.outputs])
     if (shape !== undefined) ranks.set(name, shape.length);
   for (const node of graph.nodes) {
+    if (node.domain === 'com.microsoft' && FUSED.has(node.op)) {
+      const [from = '', to = ''] = [node.inputs[0], node.outputs[0]];
+      const rank = ranks.get(from);
+      if (rank !== undefined && to !== '' && !ranks.has(to)) ranks.set(to, rank);
+      continue;
+    }
     if (node.domain !== '') continue;
     const rank = rankOf(node, graph, ranks);
     if (rank === undefined) continue;

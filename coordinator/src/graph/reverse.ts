@@ -14,7 +14,11 @@ export class UnsupportedOpError extends Error {
   readonly opset: number;
   constructor(node: Node, opset: number) {
     const domain = node.domain === '' ? '' : `${node.domain}.`;
-    super(`unsupported op ${domain}${node.op} in node '${node.name}' (opset ${opset})`);
+    const loop = ['Loop', 'Scan'].includes(node.op) && node.domain === '';
+    const advice = loop
+      ? '; loops are not differentiated: export the model with the loop unrolled'
+      : '';
+    super(`unsupported op ${domain}${node.op} in node '${node.name}' (opset ${opset})${advice}`);
     this.name = 'UnsupportedOpError';
     this.node = node;
     this.opset = opset;

@@ -193,6 +193,16 @@ export const COMPOSITE_CASES: readonly CompositeCase[] = [
       inputs,
     }),
   ),
+  {
+    op: 'Compress',
+    attributes: { axis: int(1) },
+    inputs: [tokens, { dtype: 'bool', shape: [3], bytes: Uint8Array.of(1, 0, 1) }],
+  },
+  {
+    op: 'Compress',
+    what: 'elements, a short condition',
+    inputs: [[2, 3], { dtype: 'bool', shape: [4], bytes: Uint8Array.of(0, 1, 0, 1) }],
+  },
   { op: `${MS}/Gelu`, inputs: [tokens] },
   { op: `${MS}/BiasGelu`, inputs: [tokens, ramp(8)] },
   { op: `${MS}/FastGelu`, inputs: [tokens, ramp(8)] },

@@ -10,6 +10,7 @@ import { canonicalise } from '../passes/canonicalise.js';
 import { specialise } from '../specialise.js';
 import { COMPOSITE_CASES, caseGraph, caseValues } from './composite-cases.js';
 import { FUSED_ATTENTION_CASES } from './fused-attention-cases.js';
+import { LOSS_CASES } from './loss-cases.js';
 import { compositeOps } from './table.js';
 
 async function results(model: Graph, values: ReturnType<typeof caseValues>) {
@@ -20,7 +21,7 @@ async function results(model: Graph, values: ReturnType<typeof caseValues>) {
   return (await ortEvaluator.evaluate(bytes, present, names)).tensors;
 }
 
-const CASES = [...COMPOSITE_CASES, ...FUSED_ATTENTION_CASES];
+const CASES = [...COMPOSITE_CASES, ...FUSED_ATTENTION_CASES, ...LOSS_CASES];
 
 describe('composite ops', () => {
   for (const example of CASES) {

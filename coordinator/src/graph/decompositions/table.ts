@@ -1,9 +1,11 @@
 // The composite ops: those that are rewritten into standard ops with rules before anything else is done.
 import { RUNTIME_ACTIVATIONS, STANDARD_ACTIVATIONS } from './activations.js';
 import { STANDARD_ATTENTION } from './attention.js';
+import { STANDARD_COMPRESS } from './compress.js';
 import { STANDARD_EINSUM } from './einsum.js';
 import { RUNTIME_ATTENTION } from './fused-attention.js';
 import { RUNTIME_PRODUCTS } from './fused-products.js';
+import { STANDARD_LOSSES } from './losses.js';
 import type { Decomposition } from './node-writer.js';
 import { RUNTIME_NORMALIZATIONS, STANDARD_NORMALIZATIONS } from './normalizations.js';
 import { STANDARD_ROTARY } from './rotary-embedding.js';
@@ -15,6 +17,8 @@ const STANDARD: ReadonlyMap<string, Decomposition> = new Map([
   ...STANDARD_ATTENTION,
   ...STANDARD_ROTARY,
   ...STANDARD_EINSUM,
+  ...STANDARD_LOSSES,
+  ...STANDARD_COMPRESS,
 ]);
 
 /** ONNX Runtime's own domain, which files that it has optimised use. */

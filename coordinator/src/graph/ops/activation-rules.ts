@@ -1,7 +1,7 @@
 // Activations that ONNX has as single ops beside the plain ones: Gelu, Elu and their relatives.
 import { floatAttribute, stringAttribute } from '../attributes.js';
 import type { OpExample, OpRule, VjpContext } from './op-rule.js';
-import { number, pointwise, single } from './pointwise.js';
+import { asMask, number, pointwise, single } from './pointwise.js';
 
 /** Ranges on one side of the kink at 0, for functions whose curvature jumps there. */
 const POSITIVE = single([0.2, 1.5], 'positive');
@@ -169,6 +169,22 @@ const thresholdedRelu = pointwise(
   [single([1.2, 2], 'above'), single([-1, 0.8], 'below')],
 );
 
+/** Shrink 9: towards 0 by the bias beyond lambd, 0 within. */
+const shrink = pointwise(
+  'Shrink',
+  (c, x) => {
+    const size = c.build.emit('Abs', [x]);
+    const beyond = c.build.emit('Greater', [size, number(c, floatAttribute(c.node, 'lambd', 0.5))]);
+    return asMask(c, beyond, x);
+  },
+  'piecewise-linear',
+  [
+    withAttribute(single([0.7, 2], 'above'), 'bias', 0.25),
+    withAttribute(single([-2, -1.2], 'below'), 'lambd', 1),
+    single([-0.4, 0.4], 'within'),
+  ],
+);
+
 /** Activations beyond Relu, Sigmoid and Tanh, in the table's order. */
 export const ACTIVATION_RULES: readonly OpRule[] = [
   gelu,
@@ -180,4 +196,5 @@ export const ACTIVATION_RULES: readonly OpRule[] = [
   mish,
   softsign,
   thresholdedRelu,
+  shrink,
 ];

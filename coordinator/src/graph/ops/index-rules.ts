@@ -5,8 +5,14 @@ import { floatTensor, intTensor } from '../tensor.js';
 import { gather } from './gather.js';
 import { type IndexedRows, scatteredRows, withoutRows, zeros } from './indexed-rows.js';
 import { type OpRule, UnsupportedFormError, type Vjp, type VjpContext } from './op-rule.js';
-import { input, widthOf } from './pointwise.js';
-import { forColumns, gatherElements, scatterElements } from './scatter-elements.js';
+import { asMask, input, number, widthOf } from './pointwise.js';
+import { reverseSequence } from './reverse-sequence.js';
+import {
+  forColumns,
+  gatherElements,
+  scatterElements,
+  scatterLinearity,
+} from './scatter-elements.js';
 
 /**
  * What the index tuples of GatherND and ScatterND name, as rows of the data seen as
@@ -56,6 +62,7 @@ const scatterNdVjp: Vjp = (c, [g]) => {
   if (g === undefined) return [];
   const { build, columns, type } = c;
   const reduction = stringAttribute(c.node, 'reduction', 'none');
+  if (reduction === 'max' || reduction === 'min') return extremeVjp(c, g);
   if (reduction !== 'none' && reduction !== 'add')
     throw new UnsupportedFormError(c.node, `reduction '${reduction}' cannot be differentiated`);
   const { rows, indices } = tuples(c, 0);
@@ -73,6 +80,35 @@ const scatterNdVjp: Vjp = (c, [g]) => {
       : undefined,
   ];
 };
+
+/** Of the data and the updates of an element those that are its extreme share its cotangent evenly. */
+function extremeVjp(c: VjpContext, g: string): readonly (string | undefined)[] {
+  const { build, node } = c;
+  const [data, index, updates] = [input(c, 0), input(c, 1), input(c, 2)];
+  const result = node.outputs[0] ?? '';
+  const kept = asMask(c, build.emit('Equal', [data, result]), data);
+  const chosen = build.emit('GatherND', [result, index]);
+  const taken = asMask(c, build.emit('Equal', [updates, chosen]), data);
+  const add = { reduction: string('add') };
+  const share = build.scaled(
+    g,
+    build.emit('Reciprocal', [
+      build.emit('Max', [build.emit('ScatterND', [kept, index, taken], add), number(c, 1)]),
+    ]),
+  );
+  const { rows, indices } = tuples(c, 0);
+  const flat = build.reshape(share, [rows.before, rows.size, rows.after]);
+  const picked = () =>
+    build.reshape(build.emit('Gather', [flat, indices], { axis: int(1) }), [
+      c.columns,
+      ...c.type(updates).shape,
+    ]);
+  return [
+    c.wants(0) ? build.scaled(share, kept) : undefined,
+    undefined,
+    c.wants(2) ? build.scaled(picked(), taken) : undefined,
+  ];
+}
 
 /** The cotangents of the values go back to where the values came from; the indices carry none. */
 const topKVjp: Vjp = (c, [g]) => {
@@ -122,7 +158,7 @@ const gatherNd: OpRule = {
 const scatterNd: OpRule = {
   op: 'ScatterND',
   vjp: scatterNdVjp,
-  linearity: 'linear',
+  linearity: scatterLinearity,
   examples: [
     {
       name: 'overwrite rows',
@@ -132,6 +168,15 @@ const scatterNd: OpRule = {
       name: 'add, repeated',
       attributes: { reduction: string('add') },
       inputs: [{ shape: [4, 3] }, intTensor([1, -1, 1], [3, 1]), { shape: [3, 3] }],
+    },
+    {
+      name: 'largest, repeated',
+      attributes: { reduction: string('max') },
+      inputs: [
+        { shape: [3, 2], distinct: true },
+        intTensor([1, -1, 1], [3, 1]),
+        { shape: [3, 2], distinct: true, range: [-0.9, 1.3] },
+      ],
     },
   ],
 };
@@ -187,4 +232,5 @@ export const INDEX_RULES: readonly OpRule[] = [
   scatterNd,
   topK,
   oneHot,
+  reverseSequence,
 ];

@@ -4,7 +4,14 @@ import type { GraphBuilder } from '../builder.js';
 import { elementCount } from '../graph.js';
 import { intTensor } from '../tensor.js';
 import { zeros } from './indexed-rows.js';
-import { type OpRule, UnsupportedFormError, type Vjp, type VjpContext } from './op-rule.js';
+import {
+  type LinearityOf,
+  type OpRule,
+  UnsupportedFormError,
+  type Vjp,
+  type VjpContext,
+} from './op-rule.js';
+import { asMask, number } from './pointwise.js';
 
 /** The same indices for every column: [...s] to [C, ...s]. */
 export function forColumns(
@@ -47,6 +54,7 @@ const scatterVjp: Vjp = (context, [g]) => {
   const { node, build, columns, type } = context;
   const { axis, indices } = indexing(context);
   const reduction = stringAttribute(node, 'reduction', 'none');
+  if (reduction === 'max' || reduction === 'min') return extremeVjp(context, g);
   if (reduction !== 'none' && reduction !== 'add')
     throw new UnsupportedFormError(node, `reduction '${reduction}' cannot be differentiated`);
   const overwritten = (): string => {
@@ -60,6 +68,36 @@ const scatterVjp: Vjp = (context, [g]) => {
     context.wants(2) ? build.emit('GatherElements', [g, indices], { axis: int(axis) }) : undefined,
   ];
 };
+
+/** Of the data and the updates of an element those that are its extreme share its cotangent evenly. */
+function extremeVjp(context: VjpContext, g: string): readonly (string | undefined)[] {
+  const { node, build } = context;
+  const [data = '', index = '', updates = ''] = node.inputs;
+  const result = node.outputs[0] ?? '';
+  const kept = asMask(context, build.emit('Equal', [data, result]), data);
+  const own = { axis: int(intAttribute(node, 'axis', 0)) };
+  const chosen = build.emit('GatherElements', [result, index], own);
+  const taken = asMask(context, build.emit('Equal', [updates, chosen]), data);
+  const add = { ...own, reduction: string('add') };
+  const ties = build.emit('ScatterElements', [kept, index, taken], add);
+  const share = build.scaled(
+    g,
+    build.emit('Reciprocal', [build.emit('Max', [ties, number(context, 1)])]),
+  );
+  const { axis, indices } = indexing(context);
+  const picked = () => build.emit('GatherElements', [share, indices], { axis: int(axis) });
+  return [
+    context.wants(0) ? build.scaled(share, kept) : undefined,
+    undefined,
+    context.wants(2) ? build.scaled(picked(), taken) : undefined,
+  ];
+}
+
+/** Extremes bend; sums and overwriting do not. */
+export const scatterLinearity: LinearityOf = (node) =>
+  ['max', 'min'].includes(stringAttribute(node, 'reduction', 'none'))
+    ? 'piecewise-linear'
+    : 'linear';
 
 function indexTensor(shape: readonly number[], size: number) {
   const values = Array.from({ length: elementCount(shape) }, (_, i) => (i * 5 + 2) % size);
@@ -87,7 +125,7 @@ export const gatherElements: OpRule = {
 export const scatterElements: OpRule = {
   op: 'ScatterElements',
   vjp: scatterVjp,
-  linearity: 'linear',
+  linearity: scatterLinearity,
   examples: [
     {
       name: 'add, repeated indices',
@@ -98,6 +136,15 @@ export const scatterElements: OpRule = {
       name: 'overwrite',
       attributes: { axis: int(0) },
       inputs: [{ shape: [5, 2] }, intTensor([4, 1, 0, 3, 2, 0], [3, 2]), { shape: [3, 2] }],
+    },
+    {
+      name: 'smallest, repeated indices',
+      attributes: { axis: int(1), reduction: string('min') },
+      inputs: [
+        { shape: [3, 4], distinct: true },
+        indexTensor([3, 6], 4),
+        { shape: [3, 6], distinct: true, range: [-0.9, 1.3] },
+      ],
     },
   ],
 };

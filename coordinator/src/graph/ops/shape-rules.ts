@@ -5,13 +5,15 @@ import {
   intAttribute,
   ints,
   intsAttribute,
+  string,
   stringAttribute,
   without,
 } from '../attributes.js';
 import { floatTensor, intTensor } from '../tensor.js';
 import { attributeToInput } from './attribute-to-input.js';
 import { constantNumbers as constants } from './constant-input.js';
-import { type OpRule, UnsupportedFormError, type Vjp, type VjpContext } from './op-rule.js';
+import type { OpRule, Vjp, VjpContext } from './op-rule.js';
+import { copiedPadding } from './padding-modes.js';
 
 const first = (c: VjpContext) => c.type(c.node.inputs[0] ?? '').shape;
 
@@ -215,17 +217,12 @@ const slice: OpRule = {
   ],
 };
 
-/** Constant padding; negative pads cut. */
+/** Padding by a constant or by copies; negative pads cut. */
 const pad: OpRule = {
   op: 'Pad',
   vjp: (c, [g]) => {
     if (g === undefined || !(c.wants(0) || c.wants(2))) return [];
     const mode = stringAttribute(c.node, 'mode', 'constant');
-    if (mode !== 'constant')
-      throw new UnsupportedFormError(
-        c.node,
-        `its mode '${mode}' has no derivative here; only constant padding has`,
-      );
     const rank = first(c).length;
     const given = constants(c, 1) ?? [];
     const axes = constants(c, 3) ?? Array.from({ length: rank }, (_, axis) => axis);
@@ -234,6 +231,10 @@ const pad: OpRule = {
       back[wrap(axis, rank) + 1] = -(given[index] ?? 0);
       back[rank + 1 + wrap(axis, rank) + 1] = -(given[axes.length + index] ?? 0);
     });
+    if (mode !== 'constant') {
+      const before = back.slice(1, rank + 1).map((cut) => -cut);
+      return [copiedPadding(c, g, mode, before)];
+    }
     const kept = c.build.emit('Pad', [g, c.build.ints(back)]);
     const total = (value: string) => {
       const axes = Array.from({ length: rank }, (_, axis) => axis + 1);
@@ -265,6 +266,11 @@ const pad: OpRule = {
   examples: [
     { name: 'both sides', inputs: [{ shape: [2, 3] }, intTensor([1, 0, 2, 1])] },
     { name: 'negative', inputs: [{ shape: [3, 4] }, intTensor([0, -1, 1, -1])] },
+    ...['reflect', 'edge', 'wrap'].map((mode) => ({
+      name: `by copies, ${mode}`,
+      attributes: { mode: string(mode) },
+      inputs: [{ shape: [2, 4, 3] }, intTensor([0, 3, 1, 0, 2, 2])],
+    })),
     {
       name: 'a fill value that varies',
       inputs: [{ shape: [3, 4] }, intTensor([0, 2, 1, -1]), { shape: [] }],
