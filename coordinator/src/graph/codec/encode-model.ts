@@ -1,5 +1,5 @@
 // A Graph to ONNX bytes; unknown fields of the nodes that came from a file are kept.
-import { create, toBinary } from '@bufbuild/protobuf';
+import { create } from '@bufbuild/protobuf';
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -17,6 +17,7 @@ import { toInt64 } from '../tensor.js';
 import { ATTRIBUTE_TYPE, ELEMENT_TYPE, irVersionOf, LARGEST_MESSAGE_BYTES } from './format.js';
 import { ModelError } from './model-error.js';
 import { attributeRemainders, valueInfoRemainders } from './remainders.js';
+import { spliceWeights } from './splice-weights.js';
 import { encodeTensor } from './tensor-proto.js';
 
 /**
@@ -37,18 +38,19 @@ export function encodeModel(
     );
   const model = graph.source ?? create(ModelProtoSchema, { producerName: 'kronlens' });
   const contents = model.graph ?? create(GraphProtoSchema, { name: 'kronlens' });
-  return toBinary(ModelProtoSchema, {
-    ...model,
-    irVersion: BigInt(Math.max(graph.irVersion, irVersionOf(graph.opset))),
-    opsetImport: [
-      operatorSet('', graph.opset),
-      ...[...graph.domains].map(([domain, version]) => operatorSet(domain, version)),
-    ],
-    functions: [...(graph.functions ?? [])],
-    graph: {
+  return spliceWeights(
+    {
+      ...model,
+      irVersion: BigInt(Math.max(graph.irVersion, irVersionOf(graph.opset))),
+      opsetImport: [
+        operatorSet('', graph.opset),
+        ...[...graph.domains].map(([domain, version]) => operatorSet(domain, version)),
+      ],
+      functions: [...(graph.functions ?? [])],
+    },
+    {
       ...contents,
       node: graph.nodes.map(encodeNode),
-      initializer: [...graph.initializers].map(([name, tensor]) => encodeTensor(name, tensor)),
       input: graph.inputs.map(encodeValueInfo),
       output: graph.outputs.map((output) =>
         options.untypedOutputs === true
@@ -56,7 +58,8 @@ export function encodeModel(
           : encodeValueInfo(output),
       ),
     },
-  });
+    [...graph.initializers].map(([name, tensor]) => encodeTensor(name, tensor)),
+  );
 }
 
 const operatorSet = (domain: string, version: number) =>
