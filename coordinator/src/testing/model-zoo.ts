@@ -47,7 +47,7 @@ export interface ZooReport {
 }
 
 /** Gradients of less than this share of the largest one are rounding: keys' biases have none, for example. */
-const ZERO = 1e-6;
+const ZERO = 1e-5;
 
 export function readZooEntry(folder: string): ZooEntry {
   return { ...JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8')), folder };
