@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { withEvaluator } from '../embedded.js';
 import { type OpenedModel, openModel } from '../programs/index.js';
 import { renderLayers } from '../report/layer-table.js';
+import { renderUnsupported, unsupportedOps } from '../report/unsupported-ops.js';
 import { interruptible } from './interruption.js';
 import { namedShape } from './option-values.js';
 import type { Terminal } from './terminal.js';
@@ -35,6 +36,7 @@ function inspection(model: OpenedModel) {
     })),
     skipped: layers.skipped,
     unsupported: layers.unsupported,
+    unsupportedOps: unsupportedOps(layers),
     notes,
   };
 }
@@ -55,6 +57,7 @@ export function inspectCommand(terminal: Terminal): Command {
       if (json) terminal.out(JSON.stringify(inspection(model), null, 2));
       else {
         for (const line of renderLayers(model.layers)) terminal.out(line);
+        for (const line of renderUnsupported(model.layers)) terminal.out(line);
         for (const note of model.notes) terminal.out(`note: ${note}`);
       }
     });
