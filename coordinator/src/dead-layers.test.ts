@@ -80,6 +80,10 @@ for (const dead of [6, 5])
           structure.filter((row) => row.measure === measure).map(({ layer }) => layer);
         assert.ok(!of('heuristic_overlap').includes('fc1'));
         const notes = record.notes.join('\n');
+        assert.match(
+          notes,
+          /layer 'fc1' has 24 eigenpairs in all, which are given; --top 1000 asks/,
+        );
         assert.match(notes, /layer 'fc1': its output Hessian (is zero|has 1 eigenvalue)/);
         if (dead < 6) continue;
         assert.ok(!of('eigenspace_overlap').includes('fc1'));

@@ -1,5 +1,5 @@
 // Class and cross-class means: one pass over the data a layer, and the shares of the traces that they explain.
-import type { TaskResult } from '@kronlens/proto';
+import { KronlensError, type TaskResult } from '@kronlens/proto';
 import type { Layer } from '../layers/index.js';
 import { blockDim, type FactorOptions, type Logits, planClassMeans } from '../programs/index.js';
 import type { Engine } from './engine.js';
@@ -82,14 +82,20 @@ export async function runClassMeans(
   const weights = fitsMemory(layer, columns, options, run);
   const pass = await planClassMeans(model, layer, classes, weights, options, run);
   const means = await runLayerPass(engine, setting, pass, progress, seen);
-  const [shares = new Float64Array(), gamma = new Float64Array(), outputTrace, delta, trace] =
-    means;
+  const find = (wanted: string): Float64Array => {
+    const found = means.find(({ kind }) => kind === wanted);
+    if (found !== undefined) return found.values;
+    throw new KronlensError('bad-task-result', `the class means of a layer lack '${wanted}'`);
+  };
+  const shares = find('class_count');
+  const meansOf = (sums: string, trace: string): ClassMeans =>
+    ofClasses(find(sums), shares, columns, find(trace)[0] ?? 0);
   return {
     classes,
     columns,
     counts: Array.from(shares, (share) => Math.round(share * run.samples)),
-    gamma: ofClasses(gamma, shares, columns, outputTrace?.[0] ?? 0),
-    delta: delta && ofClasses(delta, shares, columns, trace?.[0] ?? 0),
+    gamma: meansOf('gamma', 'output_trace'),
+    delta: weights ? meansOf('delta', 'block_trace') : undefined,
   };
 }
 

@@ -39,5 +39,5 @@ export async function runEkfac(
     });
   const pass = await planEkfac(model, layer, basis, options, run);
   const [diagonal] = await runLayerPass(engine, setting, pass, progress, seen);
-  return diagonal ?? new Float64Array();
+  return diagonal?.values ?? new Float64Array();
 }

@@ -80,7 +80,7 @@ export async function stackOutputs(
       name,
       shape: shape.map(Number),
       symmetric,
-      values: means[index] ?? new Float64Array(),
+      values: means[index]?.values ?? new Float64Array(),
     }),
   );
   const stacked = tensors.find(({ symmetric }) => symmetric);

@@ -38,7 +38,7 @@ export async function runKfoc(
     const full = others.map((packed) => unpackSymmetric(packed, size));
     const pass = await planKfocStep(model, layer, side, full, options, run);
     const found = await runLayerPass(engine, setting, pass, progress, seen);
-    return found.map((values, group) => {
+    return found.map(({ values }, group) => {
       const square = norm(others[group] ?? new Float64Array(), size) ** 2;
       // A dead layer: any pair is as good as none.
       return values.map((value) => (square === 0 ? 0 : value / square));

@@ -16,27 +16,32 @@ export interface PassSetting {
   readonly shard: number | undefined;
 }
 
-/**
- * Means over the samples of the program's outputs, in the order of its manifest.
- * @returns symmetric ones packed
- */
+/** The mean over the samples of one output of a pass. */
+export interface PassMean {
+  /** What it is, as the program says. */
+  readonly kind: string;
+  /** Packed where it is symmetric. */
+  readonly values: Float64Array;
+}
+
+/** Means over the samples of the program's outputs, in the order of its manifest. */
 export async function runLayerPass(
   engine: Engine,
   { run, arrays, seed, shard }: PassSetting,
   { batch, program }: LayerPass,
   progress: StageProgress,
   seen: (result: TaskResult) => void,
-): Promise<readonly Float64Array[]> {
+): Promise<readonly PassMean[]> {
   const plan = { batch, programs: [program], folds: new Map() };
   const { samples } = run;
   const stage = { plan, arrays, samples, seed, shard };
   const [merged] = await runFactorStage(engine, stage, progress, seen);
   if (merged === undefined) throw new Error('a pass has one program');
   const sums = decodeBundle(await engine.store.get(merged.bundle));
-  return merged.outputs.map(({ name }) => {
+  return merged.outputs.map(({ name, kind }) => {
     const sum = sums.get(name);
     if (sum === undefined)
       throw new KronlensError('bad-task-result', `the sums of a pass lack '${name}'`);
-    return sum.values.map((value) => value / samples);
+    return { kind, values: sum.values.map((value) => value / samples) };
   });
 }

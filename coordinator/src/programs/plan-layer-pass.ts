@@ -30,9 +30,9 @@ export function planClassMeans(
   run: DataRun,
 ): Promise<LayerPass> {
   const classwise = { ...options, columns: { kind: 'classwise' as const } };
-  return planLayerPass(model, layer, classwise, run, (request) =>
-    buildClassMeans({ ...request, classes, weights, name: `class means ${layer.name}` }),
-  );
+  const build = (request: LayerProgramRequest) =>
+    buildClassMeans({ ...request, classes, weights, name: `class means ${layer.name}` });
+  return planLayerPass(model, layer, classwise, run, build, weights);
 }
 
 /**
@@ -76,18 +76,20 @@ export function stackedDim(layers: readonly Layer[]): number {
   return layers.reduce((sum, { groups, outDim }) => sum + groups * outDim, 0);
 }
 
+/** @param jacobian whether the program forms the Jacobian of the logits by all weights */
 async function planLayerPass(
   model: OpenedModel,
   layer: Layer,
   options: FactorOptions,
   run: DataRun,
   build: (request: LayerProgramRequest) => BuiltProgram,
+  jacobian = true,
 ): Promise<LayerPass> {
   const columns = columnCount(options, model.logits.outputs);
   // As much as forming the whole block's Jacobian takes.
-  const exact = { ...options, exact: { denseLimit: blockDim(layer, options) } };
+  const exact = jacobian ? { denseLimit: blockDim(layer, options) } : undefined;
   const perSample = async (probe: number) =>
-    bytesPerSample(await model.at(probe), probe, [layer], columns, exact);
+    bytesPerSample(await model.at(probe), probe, [layer], columns, { ...options, exact });
   const batch = await chooseBatch(model, run, perSample);
   const padded = model.fixedBatch !== undefined;
   const at = async (size: number) =>

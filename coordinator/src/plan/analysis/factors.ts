@@ -14,7 +14,7 @@ import {
 } from '../../merge/layer-factors.js';
 import { LayerSpectra } from '../../merge/layer-spectra.js';
 import { evaluateMeanGrams } from '../../merge/mean-gram.js';
-import { type FactorPlan, planMeanGram } from '../../programs/index.js';
+import { blockDim, type FactorPlan, planMeanGram } from '../../programs/index.js';
 import type { EigenJob } from '../eigen-stage.js';
 import type { MergedSums } from '../factor-stage.js';
 import type { AnalysisWork } from './analysis-work.js';
@@ -98,7 +98,13 @@ async function layBy(work: AnalysisWork, files: LayerFiles, factors: LayerFactor
     add('output', output.shape[0]);
     if (meanGrams.length > 0) add('mean_gram', meanGrams[group]?.shape[0]);
   }
-  if (factors.exact !== undefined) layByExact(work, layer, bundle, factors.exact);
+  if (factors.exact === undefined) return;
+  const [{ top }, dim] = [work.options, blockDim(layer, options)];
+  if (top > dim)
+    work.notes.push(
+      `layer '${layer.name}' has ${dim} eigenpairs in all, which are given; --top ${top} asks for more`,
+    );
+  layByExact(work, layer, bundle, factors.exact);
 }
 
 /** The exact block: decomposed whole where it was formed, else by products with vectors. */
