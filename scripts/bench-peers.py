@@ -194,7 +194,7 @@ def eigenpairs(options):
     model = trained_lenet(options.eigenpairs)
     x, y = (torch.from_numpy(np.load(path)) for path in (options.data, options.labels))
     only = he.match_names("7.weight")
-    batches = [(x, y)]
+    batches = list(zip(x.split(options.batch), y.split(options.batch)))
     operator = he.HessianOperator(
         model, batches, he.supervised_loss(nn.functional.cross_entropy), param_filter=only
     )
