@@ -146,6 +146,7 @@ test('ticks of logarithmic axes are few, at powers of ten where the range is wid
   assert.ok(wide.values.length <= 8 && wide.values.length >= 4);
   assert.ok([...wide.labels.values()].every((label) => /^10[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+$/.test(label)));
   assert.deepEqual([...logTicks(0.2, 5).labels.values()], ['0.2', '0.5', '1', '2', '5']);
+  assert.deepEqual([...logTicks(0.62, 1.01).labels.values()], ['0.7', '0.8', '0.9', '1']);
   assert.deepEqual([...logTicks(2e-7, 6e-7).labels.values()], ['2·10⁻⁷', '5·10⁻⁷']);
   assert.deepEqual([0, 0.2, 1.25, 100, 1e-7].map(linearLabel), [
     '0',
