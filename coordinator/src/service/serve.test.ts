@@ -43,6 +43,23 @@ test('one, two and five workers, and different shards give the bytes of an embed
   }
   // What was fetched is not kept.
   await cluster.until(async () => (await cluster.runs()).every(({ results }) => results === ''));
+  // So does what takes further passes over the data, or all layers together.
+  const whole = async (out: string, ...more: readonly string[]) => {
+    const [data, measures] = [
+      ['--data', DIGITS],
+      ['--class-means', '--full-hessian'],
+    ];
+    const size = ['--samples', '96', '--batch', '16', '--top', '4', '--measure', 'factors'];
+    const args = ['analyze', MLP, ...data, '--out', out, ...size, ...measures, ...more];
+    const { code, stderr } = await kronlens(...args);
+    assert.equal(code, 0, stderr);
+    return await digests(out);
+  };
+  const alone = await whole(join(folder, 'alone'));
+  const together = await whole(join(folder, 'together'), '--nats', cluster.url, '--shard', '16');
+  assert.deepEqual(together, alone);
+  assert.ok(Object.keys(alone).some((name) => name.startsWith('class_means/')));
+  assert.ok(Object.keys(alone).some((name) => name.startsWith('full/')));
 });
 
 /**
