@@ -4,6 +4,7 @@ Writes into --out (default: this folder), NAME being --name or the model's:
 
     NAME.onnx        input `x` float32 [batch, 28, 28] in [0, 1] -> `logits` float32 [batch, 10]
     NAME.init.onnx   the same network before training, with --keep-init
+    NAME.10.onnx     the same network after 10 epochs, with --checkpoints 10
 
 With --binary the classes are 0-4 against 5-9, `logits` is [batch, 1], and the labels 0 and 1 are written as
 train-labels-binary-idx1-ubyte.gz and t10k-labels-binary-idx1-ubyte.gz.
@@ -24,7 +25,6 @@ import torch
 from torch import nn
 
 BATCH = 128
-LEARNING_RATE = 0.01
 SCALE = 1 / 255
 
 
@@ -135,9 +135,11 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=120, help="of LeNet5's first linear layer")
     parser.add_argument("--binary", action="store_true", help="classes 0-4 against 5-9, one logit")
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--momentum", type=float, default=0.9)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep-init", action="store_true", help="also write the untrained network")
+    parser.add_argument("--checkpoints", default="", help="also write the network after these epochs, as in 10,20")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
 
@@ -156,15 +158,18 @@ def main() -> None:
     name = options.name or name
     if options.keep_init:
         export(model, x[:2], options.out / f"{name}.init.onnx")
-    optimiser = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=options.momentum)
-    for epoch in range(options.epochs):
+    optimiser = torch.optim.SGD(model.parameters(), lr=options.learning_rate, momentum=options.momentum)
+    checkpoints = {int(epoch) for epoch in options.checkpoints.split(",") if epoch}
+    for epoch in range(1, options.epochs + 1):
         model.train()
         for rows in torch.randperm(len(x)).split(BATCH):
             optimiser.zero_grad()
             loss_of(model(x[rows]), y[rows]).backward()
             optimiser.step()
         model.eval()
-        print(f"epoch {epoch + 1}: accuracy {accuracy(model, x, y):.4f} on the training images", flush=True)
+        print(f"epoch {epoch}: accuracy {accuracy(model, x, y):.4f} on the training images", flush=True)
+        if epoch in checkpoints:
+            export(model, x[:2], options.out / f"{name}.{epoch}.onnx")
     print(f"accuracy {accuracy(model, test_x, test_y):.4f} on the test images")
     export(model, x[:2], options.out / f"{name}.onnx")
 
