@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type BundleTensor, KronlensError } from '@kronlens/proto';
+import { trainableParameters } from './programs/index.js';
 import {
   DEFAULT_OPTIMISER,
   type PosteriorBench,
@@ -142,4 +143,17 @@ test('a draw that overflows is named', async (t) => {
   const bench = await posteriorBench(t, filesOf('mlp'), 8);
   const state = await stateAt(bench, 87);
   await assert.rejects(bench.draws([], { state, firstDraw: 4n, drawCount: 2n }), /loss of draw 4/);
+});
+
+test('running statistics are no parameters, and are told apart', async (t) => {
+  const { model, parameters } = await posteriorBench(t, filesOf('cnn-rich'), 8);
+  const all = await trainableParameters(model);
+  assert.ok(all.statistics.length > 0);
+  // Not even where training has changed them.
+  const changed = await trainableParameters(model, new Set(all.statistics));
+  assert.deepEqual(
+    changed.parameters.map(({ name }) => name),
+    parameters.map(({ name }) => name),
+  );
+  assert.ok(all.statistics.every((name) => all.constants.includes(name)));
 });

@@ -4,7 +4,9 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BOUND_HISTORY, BOUNDS, decodeTable, POSTERIOR_KL } from '@kronlens/proto';
+import { BOUND_HISTORY, BOUNDS, type BoundRow, decodeTable, POSTERIOR_KL } from '@kronlens/proto';
+import { arrowReaders, NO_READERS } from '@kronlens/proto/testing';
+import { parseHTML } from 'linkedom';
 import type { BoundRecord } from '../plan/bound/bound-record.js';
 import { WORK_FOLDER } from '../plan/output-folder.js';
 import { examplePath, kronlens, startKronlens } from '../testing/kronlens-process.js';
@@ -19,7 +21,7 @@ const table = (folder: string, name: string) => readFile(join(folder, `${name}.a
 const record = async (out: string): Promise<BoundRecord> =>
   JSON.parse(await readFile(join(out, 'run.json'), 'utf8'));
 
-test('bounds on the digits: Iter < Appr < Base, none of them vacuous', () =>
+test('bounds on the digits: Iter < Appr < Base, none of them vacuous', (t) =>
   inTemporaryFolder(async (folder) => {
     const out = join(folder, 'out');
     const schedule = ['--epochs', '120', '--batch', '50', '--learning-rate', '5e-3'];
@@ -66,7 +68,42 @@ test('bounds on the digits: Iter < Appr < Base, none of them vacuous', () =>
       'posterior/appr.fc1.weight.deviations.arrow',
     ]);
     assert.equal((await record(out)).status, 'finished');
+    await assertReported(out, rows);
+    const readers = arrowReaders();
+    if (readers === undefined) t.diagnostic(NO_READERS);
+    else {
+      const { status, stdout, stderr } = readers(out);
+      assert.equal(status, 0, stderr);
+      assert.match(stdout, /^bounds\.arrow {2}3 x 16 {2}variant, bound, /m);
+    }
   }));
+
+/** The report has the bounds as they are in the table, and the charts of the posterior. */
+async function assertReported(out: string, rows: readonly BoundRow[]): Promise<void> {
+  const file = join(out, '..', 'report.html');
+  const ended = await kronlens('report', out, '--out', file);
+  assert.equal(ended.code, 0, ended.stderr);
+  const { document } = parseHTML(await readFile(file, 'utf8'));
+  const cells = [...document.querySelectorAll('[data-table="bounds"] tbody tr')].map((row) =>
+    [...row.querySelectorAll('td')].slice(0, 2).map((cell) => String(cell.textContent)),
+  );
+  assert.deepEqual(
+    cells,
+    rows.map(({ variant, bound }) => [variant, bound.toFixed(4)]),
+  );
+  const charts = [...document.querySelectorAll('figure')].map((each) =>
+    each.getAttribute('data-chart'),
+  );
+  const deviations = charts.filter((chart) => chart === 'posterior-deviations');
+  assert.deepEqual(charts.slice(0, 3), ['bound-objective', 'bound-kl', 'kl-by-layer']);
+  // Of all parameters but the last bias, which is one number.
+  assert.equal(deviations.length, 3);
+  const layers = document.querySelectorAll('[data-table="posterior-kl"] tbody tr');
+  assert.deepEqual(
+    [...layers].map((row) => row.querySelector('td')?.textContent),
+    ['fc1', 'fc2'],
+  );
+}
 
 const SHORT = [
   ...['--epochs', '6', '--interval', '2', '--checkpoint', '1', '--variant', 'base,iter'],

@@ -17,7 +17,7 @@ Examples:
 export function reportCommand(terminal: Terminal): Command {
   return new Command('report')
     .description('show finished runs and comparisons in one HTML file')
-    .argument('<dir...>', 'result folders of analyses and comparisons')
+    .argument('<dir...>', 'result folders of analyses, bounds and comparisons')
     .requiredOption('--out <file.html>', 'the file to write; an older one is replaced')
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)

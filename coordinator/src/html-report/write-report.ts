@@ -1,4 +1,4 @@
-// Makes a report of finished runs and comparisons and writes it as one HTML file.
+// Makes a report of finished runs, bounds and comparisons and writes it as one HTML file.
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { writeFileAtomic } from '@kronlens/proto';
@@ -7,9 +7,11 @@ import {
   type AnalysisResults,
   kindOfResults,
   openAnalysis,
+  openBound,
   openComparison,
   runNames,
 } from '../results/index.js';
+import { boundSection } from './bound-section.js';
 import { comparisonSection } from './comparison-section.js';
 import { overview } from './overview.js';
 import { page } from './page.js';
@@ -17,7 +19,7 @@ import { type Anchored, runSection } from './run-section.js';
 
 /**
  * The report as HTML text; the same folders give the same text.
- * @param folders result folders of analyses and comparisons, at least one
+ * @param folders result folders of analyses, bounds and comparisons, at least one
  * @throws BadInputError when one is no such folder, not finished, or a file is missing or damaged
  */
 export async function renderReport(folders: readonly string[]): Promise<string> {
@@ -26,8 +28,11 @@ export async function renderReport(folders: readonly string[]): Promise<string> 
   const sections: Anchored[] = [];
   for (const [index, folder] of folders.entries()) {
     const name = names[index] ?? folder;
-    if ((await kindOfResults(folder)) === 'compare') {
+    const kind = await kindOfResults(folder);
+    if (kind === 'compare') {
       sections.push(comparisonSection(await openComparison(folder, name)));
+    } else if (kind === 'bound') {
+      sections.push(await boundSection(await openBound(folder, name)));
     } else {
       const run = await openAnalysis(folder, name);
       runs.push(run);

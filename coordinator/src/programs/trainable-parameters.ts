@@ -39,6 +39,8 @@ export interface FoundParameters {
   readonly parameters: readonly Parameter[];
   /** Float tensors that the output depends on and that are taken as constants of the architecture. */
   readonly constants: readonly string[];
+  /** Among them: running means and variances, which normalisations took from the training data. */
+  readonly statistics: readonly string[];
 }
 
 /** Inputs that hold trainable parameters, by op. */
@@ -48,6 +50,11 @@ const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   InstanceNormalization: [1, 2],
   PRelu: [1],
   Gather: [0],
+};
+
+/** Inputs that hold means and variances of the training data; noise could make a variance negative. */
+const RUNNING_STATISTICS: Readonly<Record<string, readonly number[]>> = {
+  BatchNormalization: [3, 4],
 };
 
 /**
@@ -101,22 +108,32 @@ export function findParameters(
     const known = { initializer: layer.bias as string, apart: [size], perm: undefined };
     claim(`${layer.name}.bias`, { part: 'bias', layer, shape: [size] }, bias, [known]);
   }
-  const trainable = trainableInputs(graph);
+  const trainable = inputsOf(graph, TRAINABLE_INPUTS);
+  const running = inputsOf(graph, RUNNING_STATISTICS);
   for (const [source, [copy]] of [...copies]) {
     if (copy === undefined) continue;
     const named = /\.(weight|bias)$/.test(source);
+    if (running.has(copy)) continue;
     if (!named && !also.has(source) && !trainable.has(copy)) continue;
     const { shape } = typeOf(graph, copy);
     const known = { initializer: copy, apart: shape, perm: undefined };
     claim(source, { part: undefined, layer: undefined, shape }, source, [known]);
   }
-  return { parameters, constants: [...copies.keys()] };
+  const statistics = [...copies].filter(([, held]) => held.some((copy) => running.has(copy)));
+  return {
+    parameters,
+    constants: [...copies.keys()],
+    statistics: statistics.map(([source]) => source),
+  };
 }
 
-/** Initializers that ops take as trainable parameters. */
-function trainableInputs(graph: ShapedGraph): ReadonlySet<string> {
+/** Values that ops take as the inputs of these numbers. */
+function inputsOf(
+  graph: ShapedGraph,
+  indices: Readonly<Record<string, readonly number[]>>,
+): ReadonlySet<string> {
   const inputs = graph.nodes.flatMap((node) =>
-    (TRAINABLE_INPUTS[node.op] ?? []).map((index) => node.inputs[index] ?? ''),
+    (indices[node.op] ?? []).map((index) => node.inputs[index] ?? ''),
   );
   return new Set(inputs);
 }

@@ -5,7 +5,7 @@ import { decodeMatrixFile, KronlensError, layerFileNames, type MatrixFile } from
 import { damagedFile } from './damaged.js';
 import { readIfThere } from './read-table.js';
 
-export type MatrixRoom = 'factors' | 'eigenvectors' | 'correspondence';
+export type MatrixRoom = 'factors' | 'eigenvectors' | 'correspondence' | 'posterior';
 
 /** A matrix together with the file that it came from, for messages. */
 export interface StoredMatrix extends MatrixFile {
@@ -44,6 +44,7 @@ export function candidateFiles(
 
 /**
  * The matrix `<room>/<layer>.<operator>.arrow`, for example of the operator `input` or `g0.input`.
+ * @param prefix of the file's name, which the layer's name in the file does not have
  * @returns undefined where there is none
  * @throws BadInputError when the file is damaged or holds NaN or infinity
  */
@@ -52,9 +53,10 @@ export async function readMatrix(
   room: MatrixRoom,
   layer: string,
   operator: string,
+  prefix = '',
 ): Promise<StoredMatrix | undefined> {
   const names = await listing(join(folder, room));
-  for (const name of candidateFiles(names, layer, operator)) {
+  for (const name of candidateFiles(names, `${prefix}${layer}`, operator)) {
     const path = join(folder, room, name);
     const bytes = await readIfThere(path);
     if (bytes === undefined) continue;

@@ -7,7 +7,7 @@ import { damagedFile, notAResultFolder } from './damaged.js';
 import { JsonFieldError, JsonFields } from './json-fields.js';
 
 /** The command that made a result folder. */
-export type RecordKind = 'analyze' | 'compare';
+export type RecordKind = 'analyze' | 'compare' | 'bound';
 
 async function readText(folder: string): Promise<string> {
   const found = await stat(folder).catch(() => undefined);
@@ -24,7 +24,7 @@ async function readText(folder: string): Promise<string> {
 function requireFinished(folder: string, fields: JsonFields, kind: RecordKind): void {
   const status = fields.string('status');
   if (status === 'finished') return;
-  const remedy = kind === 'analyze' ? ' with kronlens analyze --resume' : '';
+  const remedy = kind === 'compare' ? '' : ` with kronlens ${kind} --resume`;
   const state = status === 'failed' ? 'its run failed' : 'its run is still going on or was stopped';
   throw new BadInputError(
     'not-finished',
@@ -52,7 +52,7 @@ export async function readFinishedRecord<T>(
       );
     // The first records had no command: they were all of analyses.
     const command = fields.stringOr('command', 'analyze');
-    if (command !== 'analyze' && command !== 'compare')
+    if (command !== 'analyze' && command !== 'compare' && command !== 'bound')
       throw notAResultFolder(folder, `it was made by kronlens ${command}`);
     requireFinished(folder, fields, command);
     return parse(fields, command);

@@ -1,29 +1,25 @@
 // Other people's Arrow readers read our files: pyarrow, polars and DuckDB, by scripts/check-arrow-files.py.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { arrowReaders, NO_READERS, type ReaderVerdict } from '../testing/arrow-readers.js';
 import { encodeBundle } from './bundle-layout.js';
 import { encodeMatrixFile } from './matrix-file.js';
 import { encodeTable, LAYERS, SPECTRA, STRUCTURE } from './tables.js';
 import { packSymmetric } from './tensor-bundle.js';
 
-const root = fileURLToPath(new URL('../../../', import.meta.url));
-const READERS = 'import duckdb, polars, pyarrow';
-const pythons = [join(root, '.venv/bin/python'), 'python3'];
-const python = pythons.find((command) => spawnSync(command, ['-c', READERS]).status === 0);
+const readers = arrowReaders();
 
-function check(folder: string) {
-  const script = join(root, 'scripts/check-arrow-files.py');
-  return spawnSync(python ?? '', [script, folder], { encoding: 'utf8' });
+function check(folder: string): ReaderVerdict {
+  assert.ok(readers !== undefined);
+  return readers(folder);
 }
 
 async function newFolder(t: TestContext): Promise<string | undefined> {
-  if (python === undefined) {
-    t.skip('no Python with pyarrow, polars and duckdb in .venv or as python3: run scripts/test.sh');
+  if (readers === undefined) {
+    t.skip(NO_READERS);
     return undefined;
   }
   const folder = await mkdtemp(join(tmpdir(), 'kronlens-readers-'));

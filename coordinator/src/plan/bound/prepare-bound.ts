@@ -56,7 +56,7 @@ export async function prepareBound(request: BoundRequest, engine: Engine): Promi
   const graph = await model.at(probeBatch(model));
   const untrained = init === undefined ? undefined : await sameGraph(model, graph, init);
   const changed = untrained === undefined ? new Set<string>() : differences(graph, untrained);
-  const { parameters, constants } = await trainableParameters(model, changed);
+  const { parameters, constants, statistics } = await trainableParameters(model, changed);
   if (parameters.length === 0)
     throw new BadInputError('no-parameters', `${model.path} has no parameters to bound`);
   return {
@@ -83,7 +83,14 @@ export async function prepareBound(request: BoundRequest, engine: Engine): Promi
           ]
         : []),
       ...(options.variants.includes('iter-m') ? withoutSurrogate(model, graph, parameters) : []),
-      ...constants.map((name) => `'${name}' is taken as a constant of the architecture`),
+      ...(statistics.length === 0
+        ? []
+        : [
+            `running statistics of batch normalisation (${statistics.join(', ')}) came from the training data, but the posterior does not cover them: the bound holds for a network in which they were fixed beforehand`,
+          ]),
+      ...constants
+        .filter((name) => !statistics.includes(name))
+        .map((name) => `'${name}' is taken as a constant of the architecture`),
       ...engine.warnings,
     ],
   };
