@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { int, tensor } from '../graph/index.js';
+import { int, ints, tensor } from '../graph/index.js';
 import { kronlens } from '../testing/kronlens-process.js';
 import { changedModel, networkBytes, withExternalData, writeModel } from '../testing/model-file.js';
 import { writeNpy } from '../testing/npy-file.js';
@@ -125,23 +125,26 @@ describe('bad input', { concurrency: 2 }, () => {
     ));
 
   it('an unsupported op, with its node and the layers that it blocks', async () => {
-    const model = middle(node('Shrink', ['hidden'], ['active']));
+    const model = middle(
+      node('Constant', [], ['width'], { value_ints: ints([5]) }),
+      node('CenterCropPad', ['hidden', 'width'], ['active'], { axes: ints([1]) }),
+    );
     await refused(
       'unsupported',
       { model },
-      /unsupported op Shrink in node 'active' \(opset 20\) blocks the layer fc1; --skip-unsupported analyses the other layer \(fc2\)$/,
+      /unsupported op CenterCropPad in node 'active' \(opset 20\) blocks the layer fc1; --skip-unsupported analyses the other layer \(fc2\)$/,
     );
     await refused(
       'unsupported-only',
       { model, options: ['--skip-unsupported', '--layers', 'fc1'] },
-      /unsupported op Shrink in node 'active'.*no other layer is left to analyse/,
+      /unsupported op CenterCropPad in node 'active'.*no other layer is left to analyse/,
     );
     const { code, stdout, out } = await attempt('skipped', {
       model,
       options: ['--skip-unsupported'],
     });
     assert.equal(code, 0);
-    assert.match(stdout, /^skipped fc1: unsupported op Shrink/m);
+    assert.match(stdout, /^skipped fc1: unsupported op CenterCropPad/m);
     assert.deepEqual((await readdir(join(out, 'eigenvectors'))).sort(), [
       'fc2.ggn.arrow',
       'fc2.input.arrow',
