@@ -1,6 +1,5 @@
 // kronlens analyze: parses the options of an analysis, runs it embedded, shows the summary.
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import {
   type AnalysisOptions,
@@ -23,6 +22,7 @@ import { UsageError } from '../plan/usage-error.js';
 import { renderSummary } from '../report/summary.js';
 import { analyzeOnCluster, COORDINATORS } from './analyze-on-cluster.js';
 import { addClusterOptions, CLUSTER_HELP, type ClusterParsed } from './cluster-options.js';
+import { writeFolderReport } from './folder-report.js';
 import { interruptible } from './interruption.js';
 import { openEngine } from './open-engine.js';
 import {
@@ -147,14 +147,6 @@ function executionOptions(model: string, parsed: Parsed): ExecutionOptions {
   };
 }
 
-/** Writes the report of a finished run into its folder. @returns its path */
-async function writeRunReport(out: string): Promise<string> {
-  const { writeReport } = await import('../html-report/index.js');
-  const path = join(out, 'report.html');
-  await writeReport([out], path);
-  return path;
-}
-
 function show(
   terminal: Terminal,
   outcome: AnalysisOutcome,
@@ -207,7 +199,7 @@ async function analyze(model: string, parsed: Parsed, terminal: Terminal): Promi
       : await runHere(request, parsed, progress);
   if (outcome.wasFinished)
     terminal.err(`${parsed.out} holds the finished run; nothing is to be done`);
-  const report = parsed.report ? await writeRunReport(parsed.out) : undefined;
+  const report = parsed.report ? await writeFolderReport(parsed.out) : undefined;
   show(terminal, outcome, parsed, report);
 }
 

@@ -9,6 +9,7 @@ import { renderBounds } from '../report/bound-table.js';
 import { boundEvaluateCommand } from './bound-evaluate.js';
 import { addBoundSetting } from './bound-setting.js';
 import { addClusterOptions, CLUSTER_HELP } from './cluster-options.js';
+import { writeFolderReport } from './folder-report.js';
 import { interruptible } from './interruption.js';
 import { type EngineParsed, openEngine } from './open-engine.js';
 import {
@@ -36,6 +37,7 @@ interface Parsed extends Omit<BoundOptions, 'variants' | 'memoryBytes'>, EngineP
   readonly variant: BoundOptions['variants'];
   readonly memory: number;
   readonly resume?: true;
+  readonly report?: true;
   readonly json?: true;
 }
 
@@ -92,7 +94,12 @@ function boundRequest(model: string, parsed: Parsed): BoundRequest {
   };
 }
 
-function show(terminal: Terminal, { record, wasFinished }: BoundOutcome, parsed: Parsed): void {
+function show(
+  terminal: Terminal,
+  { record, wasFinished }: BoundOutcome,
+  parsed: Parsed,
+  report: string | undefined,
+): void {
   const { resolved, bounds, timings } = record;
   const { samples, parameters, confidence } = resolved;
   const summary = {
@@ -101,8 +108,11 @@ function show(terminal: Terminal, { record, wasFinished }: BoundOutcome, parsed:
     warnings: parsed.json || wasFinished ? record.warnings : [],
     elapsedMs: timings.totalMs,
   };
-  if (parsed.json) terminal.out(JSON.stringify({ ...summary, wasFinished }, null, 2));
-  else for (const line of renderBounds(summary)) terminal.out(line);
+  if (parsed.json) terminal.out(JSON.stringify({ ...summary, wasFinished, report }, null, 2));
+  else {
+    for (const line of renderBounds(summary)) terminal.out(line);
+    if (report !== undefined) terminal.out(`report in ${report}`);
+  }
 }
 
 async function bound(model: string, parsed: Parsed, terminal: Terminal): Promise<void> {
@@ -118,7 +128,8 @@ async function bound(model: string, parsed: Parsed, terminal: Terminal): Promise
   });
   if (outcome.wasFinished)
     terminal.err(`${parsed.out} holds the finished run; nothing is to be done`);
-  show(terminal, outcome, parsed);
+  const report = parsed.report ? await writeFolderReport(parsed.out) : undefined;
+  show(terminal, outcome, parsed, report);
 }
 
 function addFiles(command: Command): Command {
@@ -196,6 +207,7 @@ export function boundCommand(terminal: Terminal): Command {
     .option('--nats <url>', 'let the workers of a cluster compute, e.g. nats://head:4222');
   return addClusterOptions(command)
     .option('--resume', 'finish an interrupted run of the same options')
+    .option('--report', 'write report.html into the result folder')
     .option('--json', 'print the summary as JSON')
     .addHelpText('after', EXAMPLES)
     .action((model: string, parsed: Parsed) => bound(model, parsed, terminal));

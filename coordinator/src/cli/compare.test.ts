@@ -1,5 +1,6 @@
 // The command compare, as a process: its table, its JSON, its files and its exit codes.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { examplePath, kronlens } from '../testing/kronlens-process.js';
@@ -47,10 +48,13 @@ test('two runs of one model are compared; another model is refused by layer', as
       join(root, 'json'),
       '--top',
       '3',
+      '--report',
       '--json',
     );
-    const { layers, runs } = JSON.parse(json.stdout) as Record<string, { length: number }[]>;
-    assert.deepEqual([layers?.length, runs?.length], [5, 2]);
+    const said = JSON.parse(json.stdout) as { layers: unknown[]; runs: unknown[]; report: string };
+    assert.deepEqual([said.layers.length, said.runs.length], [5, 2]);
+    assert.equal(said.report, join(root, 'json', 'report.html'));
+    assert.match(await readFile(said.report, 'utf8'), /<h\d[^>]*>.*fc2/);
 
     const other = await kronlens('compare', a, mlp, '--out', join(root, 'x'));
     assert.equal(other.code, 2);
