@@ -125,7 +125,12 @@ async function inLockedFolder<T>(
 /** Makes the folder and its subfolders and removes what killed processes left half-written. */
 export async function prepareOutputFolder(path: string): Promise<void> {
   await makeFolders(path, SUBFOLDERS);
-  for (const folder of [path, ...SUBFOLDERS.map((name) => join(path, name))]) {
+  await removeLeftovers([path, ...SUBFOLDERS.map((name) => join(path, name))]);
+}
+
+/** Removes what killed processes left half-written in these folders, which need not be there. */
+export async function removeLeftovers(folders: Iterable<string>): Promise<void> {
+  for (const folder of folders) {
     for (const name of (await entries(folder)) ?? [])
       if (LEFTOVER.test(name)) await rm(join(folder, name), { force: true });
   }

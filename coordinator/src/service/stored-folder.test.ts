@@ -22,6 +22,9 @@ test('files of any length come back, and are removed but for what others hold', 
     const other = await storeFolder(store, from, ['run.json']);
 
     const to = join(folder, 'to');
+    // A fetch that was killed left this.
+    await mkdir(join(to, 'factors'), { recursive: true });
+    await writeFile(join(to, 'factors', 'a.arrow.123.0badcafe.tmp'), 'half');
     const stored = await readStoredFolder(store, id);
     assert.equal(stored.files[0]?.pieces.length, 2);
     await fetchFiles(store, stored, to);

@@ -17,6 +17,7 @@ import {
   type StoredFolder,
   StoredFolderSchema,
 } from '@kronlens/proto/nats';
+import { removeLeftovers } from '../plan/output-folder.js';
 
 /** Bytes of a piece: what is in memory at a time. */
 const PIECE_LENGTH = 64 * 2 ** 20;
@@ -69,11 +70,15 @@ function staysInside(path: string): boolean {
   return path !== '' && !isAbsolute(path) && !path.split(/[\\/]/).includes('..');
 }
 
+/** Where a stored file goes. */
+function targetOf(folder: string, { path }: StoredFile): string {
+  if (staysInside(path)) return join(folder, path);
+  throw new KronlensError('bad-stored-folder', `a stored file is called '${path.slice(0, 80)}'`);
+}
+
 async function fetchFile(store: ArtifactStore, folder: string, stored: StoredFile): Promise<void> {
   const { path, pieces, byteLength } = stored;
-  if (!staysInside(path))
-    throw new KronlensError('bad-stored-folder', `a stored file is called '${path.slice(0, 80)}'`);
-  const target = join(folder, path);
+  const target = targetOf(folder, stored);
   const temporary = `${target}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
     await mkdir(dirname(target), { recursive: true });
@@ -94,7 +99,8 @@ async function fetchFile(store: ArtifactStore, folder: string, stored: StoredFil
 }
 
 /**
- * Writes the files into the folder, in their order, each whole or not at all.
+ * Writes the files into the folder, in their order, each whole or not at all. What a killed process left
+ * half-written beside them is removed.
  * @throws DiskFullError; the store's errors
  */
 export async function fetchFiles(
@@ -102,6 +108,7 @@ export async function fetchFiles(
   { files }: StoredFolder,
   folder: string,
 ): Promise<void> {
+  await removeLeftovers(new Set(files.map((file) => dirname(targetOf(folder, file)))));
   for (const file of files) await fetchFile(store, folder, file);
 }
 
