@@ -30,6 +30,7 @@ import onnx
 import onnxruntime
 import torch
 from onnx.external_data_helper import convert_model_to_external_data
+from oracle_export import strip
 from oracle_gradients import Oracle, make_oracle
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -52,18 +53,6 @@ def make_network(entry: ZooModel) -> nn.Module:
                 module.running_mean.normal_(0, 0.1)
                 module.running_var.uniform_(0.7, 1.4)
     return model
-
-
-def strip(proto: onnx.ModelProto) -> None:
-    """Leaves out stack traces, which hold the paths of the machine that exported the model."""
-    for node in proto.graph.node:
-        kept = [entry for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes"]
-        del node.metadata_props[:]
-        node.metadata_props.extend(kept)
-        node.doc_string = ""
-    for value in [*proto.graph.value_info, *proto.graph.input, *proto.graph.output, *proto.graph.initializer]:
-        del value.metadata_props[:]
-    del proto.graph.metadata_props[:]
 
 
 def save(proto: onnx.ModelProto, path: Path, large: bool) -> None:

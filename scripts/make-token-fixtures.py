@@ -28,6 +28,7 @@ import onnx
 import onnxruntime
 import torch
 from oracle_arrays import array, eigenvalues
+from oracle_export import strip
 from oracle_tokens import IGNORED, TokenOracle, TokenVariant, affine_blocks, make_token_oracle
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification, GPT2Config, GPT2LMHeadModel
@@ -142,14 +143,7 @@ def export_torchscript(model: nn.Module, inputs: tuple[torch.Tensor, ...], path:
 
 
 def save(proto: onnx.ModelProto, path: Path) -> None:
-    for node in proto.graph.node:
-        kept = [entry for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes"]
-        del node.metadata_props[:]
-        node.metadata_props.extend(kept)
-        node.doc_string = ""
-    for value in [*proto.graph.value_info, *proto.graph.input, *proto.graph.output, *proto.graph.initializer]:
-        del value.metadata_props[:]
-    del proto.graph.metadata_props[:]
+    strip(proto)
     onnx.save(proto, path)
 
 

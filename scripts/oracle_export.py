@@ -87,3 +87,15 @@ def run(path: Path, x: np.ndarray) -> np.ndarray:
     padded = np.concatenate([x, np.repeat(x[:1], pad, axis=0)])
     parts = [session.run(None, {"x": part})[0] for part in np.split(padded, len(padded) // batch)]
     return np.concatenate(parts)[: len(x)]
+
+
+def strip(proto: onnx.ModelProto) -> None:
+    """Leaves out stack traces, which hold the paths of the machine that exported the model."""
+    for node in proto.graph.node:
+        kept = [entry for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes"]
+        del node.metadata_props[:]
+        node.metadata_props.extend(kept)
+        node.doc_string = ""
+    for value in [*proto.graph.value_info, *proto.graph.input, *proto.graph.output, *proto.graph.initializer]:
+        del value.metadata_props[:]
+    del proto.graph.metadata_props[:]

@@ -10,21 +10,20 @@ import {
   ClusterMissingError,
   CoordinatorHelloSchema,
   encodeHello,
-  type HttpAddress,
   helloSubject,
   type LinkOptions,
   NatsLink,
   openStore,
   Records,
   RunStatus,
-  StatusServer,
   setUpCluster,
   token,
   WorkerEntrySchema,
   wakeSubject,
 } from '@kronlens/proto/nats';
+import { answerStatus, type HttpAddress, type StatusServer } from '@kronlens/proto/status';
 import { CODE_VERSION } from '../version.js';
-import { CoordinatorMetrics } from './coordinator-metrics.js';
+import { coordinatorMetrics } from './coordinator-metrics.js';
 import { Lease } from './lease.js';
 import { releaseResults } from './release-results.js';
 import { RunBoard, type RunEntry } from './run-board.js';
@@ -81,9 +80,8 @@ class Coordinator {
   /** Answers how it is, where that is wanted. */
   async answer(): Promise<StatusServer | undefined> {
     const { http, store, log } = this.#options;
-    if (http === undefined) return undefined;
     const facts = { name: this.#name, version: CODE_VERSION, store };
-    const metrics = new CoordinatorMetrics(facts, {
+    const metrics = coordinatorMetrics(facts, {
       isActive: () => this.#isActive,
       isConnected: () => this.#link.isUp,
       running: () => this.#handles.size,
@@ -91,11 +89,7 @@ class Coordinator {
       workers: () => this.#workers,
       slots: () => this.#slots,
     });
-    const trouble = () =>
-      this.#link.isUp ? undefined : `the NATS server at ${this.#link.url} is away`;
-    const server = await StatusServer.start({ address: http, metrics, trouble });
-    log(`answers ${server.url}/healthz and ${server.url}/metrics`);
-    return server;
+    return await answerStatus(http, metrics, this.#link, log);
   }
 
   /** Serves until told to stop, as the active coordinator or as one that waits. */

@@ -80,7 +80,6 @@ export {
   encodeStoredFolder,
 } from './run-wire.js';
 export { type SetUpOptions, setUpCluster } from './set-up.js';
-export { type HttpAddress, StatusServer } from './status-server.js';
 export {
   decodeDispatch,
   decodeTaskEvent,

@@ -6,16 +6,15 @@ import { KronlensError } from '@kronlens/proto';
 import {
   ClusterMissingError,
   cancelSubject,
-  type HttpAddress,
   type LinkOptions,
   NatsLink,
   NatsRefusedError,
   openStore,
-  StatusServer,
   token,
   withEnvironment,
   workerClasses,
 } from '@kronlens/proto/nats';
+import { answerStatus, type HttpAddress, type StatusServer } from '@kronlens/proto/status';
 import { createExecutor } from '../execute.js';
 import type { LinearAlgebraChoice } from '../linalg/index.js';
 import type { Delivery } from './delivery.js';
@@ -159,7 +158,7 @@ class Worker {
     log(`worker ${this.#name} takes ${concurrency} tasks at a time from ${this.#link.url}`);
     let server: StatusServer | undefined;
     try {
-      server = await this.#answer(metrics);
+      server = await answerStatus(this.#options.http, metrics, this.#link, log);
       await this.#takeTasks(inHand, changes);
       await inHand.settled();
     } finally {
@@ -180,16 +179,6 @@ class Worker {
       said.add(status.error.message);
       this.#options.log(`warning: the NATS server says: ${status.error.message}`);
     }
-  }
-
-  async #answer(metrics: WorkerMetrics): Promise<StatusServer | undefined> {
-    const { http, log } = this.#options;
-    if (http === undefined) return undefined;
-    const trouble = () =>
-      this.#link.isUp ? undefined : `the NATS server at ${this.#link.url} is away`;
-    const server = await StatusServer.start({ address: http, metrics, trouble });
-    log(`answers ${server.url}/healthz and ${server.url}/metrics`);
-    return server;
   }
 
   /** @returns the queue's ack-wait; undefined when the worker is to leave before it is there */

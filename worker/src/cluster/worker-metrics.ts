@@ -1,6 +1,7 @@
 // What a worker measures of itself, for Prometheus.
 import type { Task } from '@kronlens/proto';
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { ProcessMetrics } from '@kronlens/proto/status';
+import { Counter, Histogram } from 'prom-client';
 
 /** What became of a task at this worker. */
 export type TaskOutcome =
@@ -23,26 +24,17 @@ export interface WorkerState {
   readonly isConnected: () => boolean;
 }
 
-export class WorkerMetrics {
-  readonly #registry = new Registry();
+export class WorkerMetrics extends ProcessMetrics {
   readonly #tasks: Counter<'kind' | 'outcome'>;
   readonly #seconds: Histogram<'kind'>;
   readonly #breaks: Counter;
 
   /** @param facts shown as they are: name, version, device and so on */
   constructor(facts: Readonly<Record<string, string>>, limits: Readonly<Record<string, number>>) {
-    const registers = [this.#registry];
-    collectDefaultMetrics({ register: this.#registry });
-    new Gauge({
-      name: 'kronlens_worker_info',
-      help: 'What the worker is; always 1',
-      labelNames: Object.keys(facts),
-      registers,
-    }).set({ ...facts }, 1);
+    super('kronlens_worker_info', 'What the worker is; always 1', facts);
+    const registers = [...this.registers];
     for (const [name, value] of Object.entries(limits))
-      new Gauge({ name: `kronlens_worker_${name}`, help: `The worker's ${name}`, registers }).set(
-        value,
-      );
+      this.gauge(`kronlens_worker_${name}`, `The worker's ${name}`, () => value);
     this.#tasks = new Counter({
       name: 'kronlens_tasks_total',
       help: 'Tasks that this worker had in hand, by what became of them',
@@ -65,21 +57,9 @@ export class WorkerMetrics {
 
   /** Shows what is so at the moment. */
   watch({ inHand, computing, isConnected }: WorkerState): void {
-    const registers = [this.#registry];
-    const gauge = (name: string, help: string, value: () => number) =>
-      new Gauge({
-        name,
-        help,
-        registers,
-        collect() {
-          this.set(value());
-        },
-      });
-    gauge('kronlens_tasks_in_hand', 'Tasks taken and not settled', inHand);
-    gauge('kronlens_tasks_computing', 'Tasks that are computed', computing);
-    gauge('kronlens_nats_connected', '1 while the NATS server is reached', () =>
-      isConnected() ? 1 : 0,
-    );
+    this.gauge('kronlens_tasks_in_hand', 'Tasks taken and not settled', inHand);
+    this.gauge('kronlens_tasks_computing', 'Tasks that are computed', computing);
+    this.gauge('kronlens_nats_connected', '1 while the NATS server is reached', isConnected);
   }
 
   ended(kind: Task['kind']['case'], outcome: TaskOutcome): void {
@@ -92,14 +72,5 @@ export class WorkerMetrics {
 
   disconnected(): void {
     this.#breaks.inc();
-  }
-
-  get contentType(): string {
-    return this.#registry.contentType;
-  }
-
-  /** In Prometheus' text format. */
-  async text(): Promise<string> {
-    return await this.#registry.metrics();
   }
 }

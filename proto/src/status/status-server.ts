@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { BadInputError } from '../errors/kronlens-error.js';
+import type { NatsLink } from '../nats/link.js';
+import type { ProcessMetrics } from './process-metrics.js';
 
 export interface HttpAddress {
   readonly host: string;
@@ -9,15 +11,9 @@ export interface HttpAddress {
   readonly port: number;
 }
 
-/** What Prometheus reads, as prom-client's Registry gives it. */
-export interface Metrics {
-  readonly contentType: string;
-  text(): Promise<string>;
-}
-
 export interface StatusServerOptions {
   readonly address: HttpAddress;
-  readonly metrics: Metrics;
+  readonly metrics: ProcessMetrics;
   /** What is wrong with the process; undefined: nothing. */
   readonly trouble: () => string | undefined;
 }
@@ -71,4 +67,23 @@ export class StatusServer {
     this.#server.closeAllConnections();
     await once(this.#server, 'close');
   }
+}
+
+/**
+ * Answers for a process that is well while it reaches the NATS server.
+ * @param address undefined: nowhere
+ * @param log is told where
+ * @throws BadInputError when the address cannot be had
+ */
+export async function answerStatus(
+  address: HttpAddress | undefined,
+  metrics: ProcessMetrics,
+  link: NatsLink,
+  log: (line: string) => void,
+): Promise<StatusServer | undefined> {
+  if (address === undefined) return undefined;
+  const trouble = () => (link.isUp ? undefined : `the NATS server at ${link.url} is away`);
+  const server = await StatusServer.start({ address, metrics, trouble });
+  log(`answers ${server.url}/healthz and ${server.url}/metrics`);
+  return server;
 }
