@@ -33,15 +33,20 @@ export interface OperatorJob {
   readonly keep: boolean;
 }
 
+/** Both arrays [count, dim], in memory that threads share. */
+export interface ProductRequest {
+  readonly vectors: Float64Array;
+  /** Receives the sums, unscaled. */
+  readonly sums: Float64Array;
+  readonly count: number;
+}
+
 /** The kinds of jobs of an operator; a thread holds one share at a time. */
 export type OperatorJobs = {
   /** Loads the programs and captures the rows that are kept. */
   readonly openOperator: { readonly job: OperatorJob; readonly answer: null };
-  /** Sums over the share's batches of the products with vectors [count, dim]: [count, dim]. */
-  readonly applyOperator: {
-    readonly job: { readonly vectors: Float64Array; readonly count: number };
-    readonly answer: Float64Array;
-  };
+  /** Sums over the share's batches of the products with vectors. */
+  readonly applyOperator: { readonly job: ProductRequest; readonly answer: null };
   /** Lets go of the operator's memory. */
   readonly closeOperator: { readonly job: null; readonly answer: null };
 };

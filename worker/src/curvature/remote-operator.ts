@@ -26,23 +26,19 @@ export async function withRemoteOperator<T>(
   const { dim } = job;
   try {
     await allDone(shares.map((share) => share.lease.run('openOperator', share.job)));
-    // Memory that all threads read.
-    let memory = new Float64Array(new SharedArrayBuffer(0));
+    let memory = new ProductMemory(0, dim, shares.length);
     return await use({
       dim,
       async apply(vectors, count) {
-        if (memory.length < count * dim) {
-          memory = new Float64Array(new SharedArrayBuffer(8 * count * dim));
-        }
-        const shared = memory.subarray(0, count * dim);
+        if (memory.count < count) memory = new ProductMemory(count, dim, shares.length);
+        const shared = memory.vectors.subarray(0, count * dim);
         shared.set(vectors.subarray(0, count * dim));
-        const request = { vectors: shared, count };
-        const sums = await allDone(
-          shares.map(({ lease, span }) =>
-            lease.run('applyOperator', request).then((sum) => ({ sum, span })),
-          ),
-        );
-        const products = total(sums);
+        const requests = shares.map(({ lease, span }, i) => {
+          const sums = memory.sumsOf(i).subarray(0, count * dim);
+          const request = { vectors: shared, sums, count };
+          return lease.run('applyOperator', request).then(() => ({ sums, span }));
+        });
+        const products = total(await allDone(requests));
         for (let i = 0; i < products.length; i++) products[i] = (products[i] as number) / samples;
         const bad = findNonFinite(products);
         if (bad !== undefined) throw new NonFiniteOutputError(job.output, bad, 0, samples);
@@ -55,13 +51,32 @@ export async function withRemoteOperator<T>(
   }
 }
 
+/** Memory of products with at most `count` vectors, allocated once: it would be megabytes each time. */
+class ProductMemory {
+  readonly count: number;
+  /** What all threads read, [count, dim]. */
+  readonly vectors: Float64Array;
+  readonly #sums: readonly Float64Array[];
+
+  constructor(count: number, dim: number, shares: number) {
+    const shared = () => new Float64Array(new SharedArrayBuffer(8 * count * dim));
+    this.count = count;
+    this.vectors = shared();
+    this.#sums = Array.from({ length: shares }, shared);
+  }
+
+  /** What the thread of a share writes, [count, dim]. */
+  sumsOf(share: number): Float64Array {
+    return this.#sums[share] as Float64Array;
+  }
+}
+
+/** The sum by the tree over shares, in the first share's memory. */
 function total(
-  sums: readonly { readonly sum: Float64Array; readonly span: number }[],
+  shares: readonly { readonly sums: Float64Array; readonly span: number }[],
 ): Float64Array {
-  const [only] = sums;
-  if (sums.length === 1 && only !== undefined) return only.sum;
-  const tree = new TreeSum();
-  for (const { sum, span } of sums) tree.add(sum, span);
+  const tree = new TreeSum(0, { into: shares[0]?.sums });
+  for (const { sums, span } of shares) tree.add(sums, span);
   return tree.finish();
 }
 

@@ -4,7 +4,7 @@ import type ort from 'onnxruntime-node';
 import type { JobContext } from '../pool/serve-jobs.js';
 import { runtimeTensor } from '../session/tensor-types.js';
 import { TreeSum } from '../sum/tree-sum.js';
-import type { OperatorJob } from './operator-job.js';
+import type { OperatorJob, ProductRequest } from './operator-job.js';
 import { PartSessions } from './operator-part.js';
 
 interface Slot {
@@ -19,6 +19,8 @@ export class StreamedOperator {
   readonly #product: Slot;
   /** Memory for the vectors of as many executions as there were at a time. */
   readonly #probes: Slot[] = [];
+  /** Memory for partial sums. */
+  readonly #spare: Float64Array[] = [];
 
   private constructor(job: OperatorJob, parts: readonly PartSessions[]) {
     this.#job = job;
@@ -56,27 +58,20 @@ export class StreamedOperator {
   /**
    * Products with vectors [count, dim], in float32 over a batch and in float64, by the tree over
    * batches, beyond. The bytes do not depend on whether rows are kept.
-   * @returns [count, dim], unscaled sums
    * @throws CancelledError, and as `PartSessions.captured`
    */
-  async apply(vectors: Float64Array, count: number, context: JobContext): Promise<Float64Array> {
+  async apply({ vectors, sums, count }: ProductRequest, context: JobContext): Promise<void> {
     const { vectors: block, dim, keep } = this.#job;
-    const products = new Float64Array(count * dim);
     // Rows that are captured anew are used for all vectors at once; otherwise sums are less memory.
     const together = keep ? block : count;
     for (let first = 0; first < count; first += together) {
       const end = Math.min(count, first + together) * dim;
       const range = vectors.subarray(first * dim, end);
-      await this.#multiply(range, products.subarray(first * dim, end), context);
+      await this.#multiply(range, sums.subarray(first * dim, end), context);
     }
-    return products;
   }
 
-  async #multiply(
-    vectors: Float64Array,
-    products: Float64Array,
-    context: JobContext,
-  ): Promise<void> {
+  async #multiply(vectors: Float64Array, sums: Float64Array, context: JobContext): Promise<void> {
     const { vectors: block, dim, probe, firstBatch } = this.#job;
     const step = block * dim;
     const executions = Array.from({ length: Math.ceil(vectors.length / step) }, (_, i) => {
@@ -85,7 +80,14 @@ export class StreamedOperator {
       const own = vectors.subarray(i * step, (i + 1) * step);
       slot.values.set(own);
       slot.values.fill(0, own.length);
-      return { tensor: slot.tensor, sum: new TreeSum(firstBatch) };
+      const into = sums.subarray(i * step, (i + 1) * step);
+      // A sum is over whole executions: of the last one some vectors may be padding.
+      const memory = into.length === step ? into : new Float64Array(step);
+      return {
+        tensor: slot.tensor,
+        into,
+        sum: new TreeSum(firstBatch, { into: memory, spare: this.#spare }),
+      };
     });
     for (const part of this.#parts) {
       for (let batch = 0; batch < part.batches; batch++) {
@@ -96,10 +98,10 @@ export class StreamedOperator {
         }
       }
     }
-    executions.forEach(({ sum }, i) => {
-      const into = products.subarray(i * step, (i + 1) * step);
-      into.set(sum.finish().subarray(0, into.length));
-    });
+    for (const { sum, into } of executions) {
+      const finished = sum.finish();
+      if (finished.length > into.length) into.set(finished.subarray(0, into.length));
+    }
   }
 
   async release(): Promise<void> {

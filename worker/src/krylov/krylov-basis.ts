@@ -1,7 +1,7 @@
 // A growing orthonormal basis of a block Krylov space, and the operator projected on it.
 import type { LinearAlgebra } from '../linalg/index.js';
-import { orthonormalise } from './orthonormalise.js';
-import { PanelRows } from './panel-rows.js';
+import { type Orthonormalised, orthonormalise } from './orthonormalise.js';
+import { PanelRows, type RowRange } from './panel-rows.js';
 import { ProjectedMatrix, type RitzPairs } from './projected-matrix.js';
 import { normalRows, Purpose } from './random-rows.js';
 import { combine, innerProducts, subtractCombinations } from './row-products.js';
@@ -27,6 +27,7 @@ export class KrylovBasis {
   readonly #rows: PanelRows;
   /** Products of a block of vectors, and what becomes of them. */
   readonly #images: PanelRows;
+  readonly #scratch: PanelRows;
   /** Vectors to be multiplied, [block, dim]. */
   readonly #vectors: Float64Array;
   /** The longest image of a unit vector: a lower bound of the operator's norm. */
@@ -52,6 +53,7 @@ export class KrylovBasis {
     this.#seed = seed;
     this.#rows = new PanelRows(capacity + block, operator.dim);
     this.#images = new PanelRows(block, operator.dim);
+    this.#scratch = new PanelRows(block, operator.dim);
     this.#vectors = new Float64Array(block * operator.dim);
     this.projected = new ProjectedMatrix(capacity + block);
   }
@@ -90,8 +92,12 @@ export class KrylovBasis {
     await subtractCombinations(this.#linalg, images, inside, basis);
     if (projected.size === this.#operator.dim) return;
     const floor = ROUNDING * this.#norm;
-    const left = await orthonormalise(this.#linalg, this.#images, of.length, basis, floor);
+    const left = await this.#orthonormalise(of.length, basis, floor);
     this.#append(left.rank, of, left.coupling);
+  }
+
+  #orthonormalise(count: number, basis: RowRange, floor: number): Promise<Orthonormalised> {
+    return orthonormalise(this.#linalg, this.#images, count, basis, floor, this.#scratch);
   }
 
   /** Adds the first images to the next rows. */
@@ -115,7 +121,7 @@ export class KrylovBasis {
     const inside = await innerProducts(this.#linalg, images, basis);
     await subtractCombinations(this.#linalg, images, inside, basis);
     const floor = NOTHING_LEFT * Math.sqrt(dim);
-    const { rank } = await orthonormalise(this.#linalg, this.#images, wanted, basis, floor);
+    const { rank } = await this.#orthonormalise(wanted, basis, floor);
     this.#append(rank, [], new Float64Array(0));
   }
 

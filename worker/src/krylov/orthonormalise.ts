@@ -22,6 +22,7 @@ export interface Orthonormalised {
  * @param block all its rows, already orthogonal to the basis up to rounding errors of their size
  * @param basis orthonormal
  * @param floor directions in which the block is not longer than this are rounding errors: dropped
+ * @param scratch as `combine` takes it
  */
 export async function orthonormalise(
   linalg: LinearAlgebra,
@@ -29,6 +30,7 @@ export async function orthonormalise(
   count: number,
   basis: RowRange,
   floor: number,
+  scratch?: PanelRows,
 ): Promise<Orthonormalised> {
   let rank = count;
   /** [count, rank]: the original rows by the present ones. */
@@ -42,7 +44,7 @@ export async function orthonormalise(
     const gram = await innerProducts(linalg, rows, rows);
     const { kept, lengths } = directions(gram, rank, coupling, count, floor);
     const step = await whiten(linalg, gram, rank, kept, lengths);
-    await combine(linalg, rows, step.factors, kept.length);
+    await combine(linalg, rows, step.factors, kept.length, scratch);
     coupling = await linalg.gemm(coupling, step.inverse, {
       rows: count,
       inner: rank,

@@ -9,7 +9,8 @@ export interface SymmetricOperator {
   /**
    * Products with several vectors.
    * @param vectors [count, dim], one vector a row; not modified, and valid until the promise settles
-   * @returns [count, dim], memory that the caller may keep and overwrite
+   * @returns [count, dim], memory that the caller may overwrite, but not keep: the next products may
+   *   be written to it
    */
   apply(vectors: Float64Array, count: number): Promise<Float64Array>;
 }

@@ -64,10 +64,10 @@ serveJobs<PoolJobs>(
       operator = await StreamedOperator.open(job, context);
       return { answer: null, transfer: [] };
     },
-    async applyOperator({ vectors, count }, context) {
+    async applyOperator(request, context) {
       if (operator === undefined) throw new Error('no operator is open');
-      const answer = await operator.apply(vectors, count, context);
-      return { answer, transfer: [answer.buffer as ArrayBuffer] };
+      await operator.apply(request, context);
+      return { answer: null, transfer: [] };
     },
     async closeOperator() {
       await releaseOperator();
