@@ -18,6 +18,7 @@ import {
 } from '@kronlens/worker';
 import type { WorkerOptions } from '@kronlens/worker/cluster';
 import type { Evaluator } from './graph/index.js';
+import { ConstantsFolder } from './plan/constants-folder.js';
 import type { Engine } from './plan/engine.js';
 import type { AnalysisOptions } from './plan/options.js';
 import { LocalQueue } from './plan/queue.js';
@@ -99,10 +100,11 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEn
     parallelism: parallel,
     signal,
   });
+  const constants = new ConstantsFolder();
   return {
     store,
     queue,
-    evaluator: taskEvaluator(unqueued(executor, signal)),
+    evaluator: taskEvaluator(unqueued(executor, signal), constants),
     hardware: executor.hardware,
     warnings: executor.warnings,
     onProgress(next) {
@@ -111,6 +113,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEn
     async close() {
       await queue.idle();
       await executor.close();
+      constants.close();
     },
   };
 }

@@ -20,6 +20,7 @@ import {
   withEnvironment,
 } from '@kronlens/proto/nats';
 import { openLocalTasks } from '../embedded.js';
+import { ConstantsFolder } from '../plan/constants-folder.js';
 import type { Engine } from '../plan/engine.js';
 import type { IsBearable } from '../plan/queue.js';
 import { taskEvaluator } from '../plan/task-evaluator.js';
@@ -86,6 +87,7 @@ export async function openRunEngine(options: RunEngineOptions): Promise<ClusterE
     ...(permit && { permit }),
   });
   const local = await openLocalTasks(store, signal);
+  const constants = new ConstantsFolder();
   const stopWatching = watchWorkers(link, note, () => remote.needs);
   const submit = async (task: Task, isBearable?: IsBearable): Promise<TaskResult> => {
     const { kind } = task;
@@ -99,7 +101,7 @@ export async function openRunEngine(options: RunEngineOptions): Promise<ClusterE
   return {
     store,
     queue: { submit, idle: () => remote.idle() },
-    evaluator: taskEvaluator((task) => local.execute(task)),
+    evaluator: taskEvaluator((task) => local.execute(task), constants),
     hardware: local.hardware,
     warnings: [],
     onProgress(next) {
@@ -109,6 +111,7 @@ export async function openRunEngine(options: RunEngineOptions): Promise<ClusterE
       stopWatching();
       await remote.close();
       await local.close();
+      constants.close();
     },
   };
 }

@@ -1,8 +1,11 @@
 // What the graph needs executed goes through this interface; the embedded worker implements it.
+import type { ConstantFile } from './codec/constant-file.js';
 import type { DType, Tensor } from './graph.js';
 
 /** Executes ONNX models. The graph uses it to fold constants and to observe shapes. */
 export interface Evaluator {
+  /** Where models that are evaluated may keep large constants; absent: they hold them themselves. */
+  readonly constants?: ConstantFile;
   /**
    * Runs a serialised ONNX model once, unoptimised.
    * @param model the bytes of a ModelProto; graph outputs need no declared type

@@ -22,6 +22,7 @@ export { rebatch } from './batch/rebatch.js';
 export { spreadPositions } from './batch/spread-positions.js';
 export { reads } from './bodies.js';
 export { GraphBuilder } from './builder.js';
+export type { ConstantFile, ConstantPlace } from './codec/constant-file.js';
 export { decodeModel } from './codec/decode-model.js';
 export { encodeModel } from './codec/encode-model.js';
 export { externalFiles } from './codec/external-files.js';

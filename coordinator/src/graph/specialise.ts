@@ -63,7 +63,7 @@ export async function specialise(
   const feeds = new Map(
     graph.inputs.map((input) => [input.name, zeros(input.dtype, shapeOf(inputShapes, input.name))]),
   );
-  const probe = withShapes(graph, nodes, values, wanted);
+  const probe = withShapes(graph, nodes, values, wanted, evaluator);
   let answer: Awaited<ReturnType<Evaluator['evaluate']>>;
   try {
     answer = await evaluator.evaluate(probe.model, feeds, [...probe.shapes.values(), ...wanted]);
@@ -187,6 +187,7 @@ function withShapes(
   nodes: readonly Node[],
   values: readonly string[],
   wanted: readonly string[],
+  { constants }: Evaluator,
 ): { model: Uint8Array; shapes: ReadonlyMap<string, string> } {
   const shapes = new Map(values.map((value, index) => [value, `kl_shape_of_${index}`]));
   const shapeNodes = [...shapes].map(
@@ -207,7 +208,7 @@ function withShapes(
   }));
   const model = encodeModel(
     { ...graph, nodes: [...nodes, ...shapeNodes], outputs },
-    { untypedOutputs: true },
+    { untypedOutputs: true, constants },
   );
   return { model, shapes };
 }

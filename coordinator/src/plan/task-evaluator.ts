@@ -10,6 +10,7 @@ import {
 } from '@kronlens/proto';
 import type { DType, Evaluator, Tensor } from '../graph/index.js';
 import { CODE_VERSION } from '../version.js';
+import type { ConstantsFolder } from './constants-folder.js';
 import { dtypeOf, elementTypeOf } from './element-types.js';
 
 /** A tensor of a type that messages do not carry. */
@@ -31,14 +32,22 @@ function feed(name: string, { dtype, shape, bytes }: Tensor) {
   return create(TensorSchema, { name, type, shape: shape.map(BigInt), data: bytes });
 }
 
-/** @param execute runs one task; it is not recorded, and its failure is the caller's to handle */
-export function taskEvaluator(execute: (task: Task) => Promise<TaskResult>): Evaluator {
+/**
+ * @param execute runs one task on this machine; it is not recorded, and its failure is the caller's to handle
+ * @param constants what models may refer to; the caller closes it
+ */
+export function taskEvaluator(
+  execute: (task: Task) => Promise<TaskResult>,
+  constants: ConstantsFolder,
+): Evaluator {
   return {
+    constants,
     async evaluate(model, feeds, fetch) {
       const value = create(EvaluateTaskSchema, {
         model,
         feeds: [...feeds].map(([name, tensor]) => feed(name, tensor)),
         fetch: [...fetch],
+        folder: constants.folder,
       });
       const result = await execute(
         create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'evaluate', value } }),

@@ -55,7 +55,8 @@ async function run(
   const feeds = new Map(
     graph.inputs.map(({ name }) => [name, waves(graph, name, firstSample, samples)]),
   );
-  const answer = await evaluator.evaluate(encodeModel(graph), feeds, [output]);
+  const model = encodeModel(graph, { constants: evaluator.constants });
+  const answer = await evaluator.evaluate(model, feeds, [output]);
   const found = answer.tensors.get(output);
   if (found === undefined) throw new Error(`the evaluator did not return '${output}'`);
   return tensor.tensorNumbers(found);

@@ -28,7 +28,8 @@ function oneLine(text: string): string {
  * Loads a model.
  * @param model the bytes of a ModelProto
  * @param subject the model in words, for messages: "program 'factors'"
- * @param optimised false keeps the graph as it is: nothing is fused and no output goes away
+ * @param optimised false keeps the graph as it is: nothing is fused, no output goes away, and weights are not
+ *   laid out anew, which takes longer than one run without
  * @param folder where external data of the model lie; empty: it has none
  * @throws RuntimeFailure
  */
@@ -48,9 +49,12 @@ export async function loadSession(
       executionMode: 'sequential',
       // What goes wrong is thrown; the log would say it a second time.
       logSeverityLevel: 4,
-      ...(folder === ''
-        ? {}
-        : { extra: { session: { model_external_initializers_file_folder_path: folder } } }),
+      extra: {
+        session: {
+          ...(optimised ? {} : { disable_prepacking: '1' }),
+          ...(folder === '' ? {} : { model_external_initializers_file_folder_path: folder }),
+        },
+      },
     });
   } catch (cause) {
     throw new RuntimeFailure(subject, 'load', cause);

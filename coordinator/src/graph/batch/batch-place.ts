@@ -72,7 +72,7 @@ export async function observePlaces(
   const values = [...open].filter((value) => made.has(value));
   const model = encodeModel(
     { ...graph, outputs: values.map((name) => ({ name, dtype: 'float32', shape: undefined })) },
-    { untypedOutputs: true },
+    { untypedOutputs: true, constants: evaluator.constants },
   );
   const base = new Map(graph.inputs.map(({ name }) => [name, noise(graph, name)]));
   const run = async (feeds: ReadonlyMap<string, Tensor>) =>
@@ -89,9 +89,10 @@ export async function observePlaces(
       // Nothing follows where a unit is dead; then the other sample has to tell.
       if (changed.length === 0) continue;
       const { shape } = typeOf(graph, value);
-      const fits = (left.get(value) ?? []).filter((place) =>
-        changed.every((index) => sampleAt(index, shape, place, batch) === sample),
-      );
+      const fits = (left.get(value) ?? []).filter((place) => {
+        const sampleAt = sampleOf(shape, place, batch);
+        return changed.every((index) => sampleAt(index) === sample);
+      });
       if (fits.length === 0) mixed.add(value);
       left.set(value, fits);
     }
@@ -104,16 +105,17 @@ export async function observePlaces(
   return { places, mixed: [...mixed] };
 }
 
-/** The sample that entry `index` (row-major) of a value belongs to. */
-function sampleAt(
-  index: number,
+/** Which sample an entry (row-major) of a value belongs to. */
+function sampleOf(
   shape: readonly number[],
-  place: BatchPlace,
+  { axis, merged, order }: BatchPlace,
   batch: number,
-): number {
-  const inner = elementCount(shape.slice(place.axis + 1));
-  const along = Math.floor(index / inner) % at(shape, place.axis);
-  return place.order === 'batch-major' ? Math.floor(along / place.merged) : along % batch;
+): (index: number) => number {
+  const inner = elementCount(shape.slice(axis + 1));
+  const size = at(shape, axis);
+  return order === 'batch-major'
+    ? (index) => Math.floor((Math.floor(index / inner) % size) / merged)
+    : (index) => (Math.floor(index / inner) % size) % batch;
 }
 
 function changes(before: Tensor | undefined, after: Tensor | undefined): number[] {
@@ -121,7 +123,9 @@ function changes(before: Tensor | undefined, after: Tensor | undefined): number[
   const [old, now] = [tensorElements(before), tensorElements(after)];
   const changed: number[] = [];
   for (let index = 0; index < now.length; index += 1) {
-    const [value, was] = [now[index] ?? NaN, old[index] ?? NaN];
+    const value = now[index] ?? NaN;
+    const was = old[index] ?? NaN;
+    if (value === was) continue;
     // Kernels may round a row differently when its neighbour changes; that is no influence.
     if (Math.abs(value - was) > 1e-4 * Math.max(1e-3, Math.abs(value), Math.abs(was)))
       changed.push(index);

@@ -14,23 +14,33 @@ import {
 } from '../../gen/kronlens/onnx/onnx_pb.js';
 import type { Attribute, Graph, Node, ValueInfo } from '../graph.js';
 import { toInt64 } from '../tensor.js';
+import { atPlace, type ConstantFile } from './constant-file.js';
 import { ATTRIBUTE_TYPE, ELEMENT_TYPE, irVersionOf, LARGEST_MESSAGE_BYTES } from './format.js';
 import { ModelError } from './model-error.js';
 import { attributeRemainders, valueInfoRemainders } from './remainders.js';
 import { spliceWeights } from './splice-weights.js';
 import { encodeTensor } from './tensor-proto.js';
 
+export interface EncodeOptions {
+  /** Outputs lack a shape and take their type from the runtime. */
+  readonly untypedOutputs?: boolean;
+  /** Takes initializers that are large; absent: the bytes hold all. */
+  readonly constants?: ConstantFile | undefined;
+}
+
 /**
- * The bytes of a ModelProto; outputs may lack a shape and take their type from the runtime. What
- * the graph keeps of a file (`source`, and what its parts were read from) is written back.
+ * The bytes of a ModelProto. What the graph keeps of a file (`source`, and what its parts were read
+ * from) is written back.
  * @throws ModelError when the contents are larger than the format allows
  */
-export function encodeModel(
-  graph: Graph,
-  options: { readonly untypedOutputs?: boolean } = {},
-): Uint8Array {
+export function encodeModel(graph: Graph, options: EncodeOptions = {}): Uint8Array {
+  const initializers = [...graph.initializers].map(([name, tensor]) => {
+    const place = options.constants?.place(tensor.bytes);
+    const proto = encodeTensor(name, tensor);
+    return place === undefined ? proto : atPlace(proto, place);
+  });
   let byteLength = 0;
-  for (const tensor of graph.initializers.values()) byteLength += tensor.bytes.byteLength;
+  for (const { rawData } of initializers) byteLength += rawData?.byteLength ?? 0;
   if (byteLength > LARGEST_MESSAGE_BYTES)
     throw new ModelError(
       'model-too-large',
@@ -58,7 +68,7 @@ export function encodeModel(
           : encodeValueInfo(output),
       ),
     },
-    [...graph.initializers].map(([name, tensor]) => encodeTensor(name, tensor)),
+    initializers,
   );
 }
 

@@ -26,8 +26,9 @@ export function spliceWeights(
   initializers: readonly TensorProto[],
 ): Uint8Array {
   const head = toBinary(ModelProtoSchema, model);
-  const tensors = initializers.flatMap(({ rawData = new Uint8Array(), ...rest }) => {
+  const tensors = initializers.flatMap(({ rawData, ...rest }) => {
     const facts = toBinary(TensorProtoSchema, rest);
+    if (rawData === undefined) return [lengthPrefix(INITIALIZER_TAG, facts.byteLength), facts];
     const data = lengthPrefix(RAW_DATA_TAG, rawData.byteLength);
     const size = facts.byteLength + data.byteLength + rawData.byteLength;
     return [lengthPrefix(INITIALIZER_TAG, size), facts, data, rawData];
