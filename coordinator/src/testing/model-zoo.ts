@@ -86,7 +86,7 @@ export async function checkZooModel(
     if (wanted === undefined) continue;
     const error =
       wanted.length === gradient.length
-        ? norm(gradient.map((value, index) => value - (wanted[index] ?? Number.NaN)))
+        ? norm(wanted.map((value, index) => value - (gradient[index] ?? Number.NaN)))
         : Number.NaN;
     errors.set(name, error / Math.max(norm(wanted), ZERO * largest));
   }

@@ -6,7 +6,7 @@ import {
   pullBack,
   type Tensor,
 } from '../graph/index.js';
-import { tensorNumbers } from '../graph/tensor.js';
+import { tensorElements } from '../graph/tensor.js';
 import { emitLossInputs } from '../programs/backward.js';
 import {
   type FactorOptions,
@@ -21,7 +21,7 @@ import { ProgramInputs } from '../programs/program-io.js';
 export interface WeightGradient {
   readonly parameter: ParameterMatrix;
   /** [rows * columns] of the parameter's matrix; of the mean over the samples. */
-  readonly gradient: readonly number[];
+  readonly gradient: ArrayLike<number>;
 }
 
 /**
@@ -80,11 +80,11 @@ export async function weightGradients(
       return [name, given] as const;
     }),
   );
-  const bytes = encodeModel(program, { untypedOutputs: true });
+  const bytes = encodeModel(program, { untypedOutputs: true, constants: evaluator.constants });
   const { tensors } = await evaluator.evaluate(bytes, feeds, outputs);
   return parameters.map((parameter, index) => {
     const found = tensors.get(outputs[index] ?? '');
     if (found === undefined) throw new Error(`no gradient of '${parameter.name}' came back`);
-    return { parameter, gradient: tensorNumbers(found) };
+    return { parameter, gradient: tensorElements(found) };
   });
 }
