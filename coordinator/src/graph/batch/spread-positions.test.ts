@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ortEvaluator } from '../../testing/ort-evaluator.js';
 import { graph, info, node } from '../../testing/small-graph.js';
 import { encodeModel } from '../codec/encode-model.js';
-import type { Node } from '../graph.js';
+import { elementCount, type Node } from '../graph.js';
 import { specialise } from '../specialise.js';
 import { floatTensor, intTensor } from '../tensor.js';
 import { spreadPositions } from './spread-positions.js';
@@ -19,8 +19,10 @@ async function model(ids: readonly number[], between: readonly Node[], read: str
       outputs: [info('y')],
       initializers: new Map([
         ['wpe.weight', TABLE],
-        ['ids', intTensor([2, 0, 1], ids)],
+        ['ids', intTensor([2, 0, 1].slice(-elementCount(ids)), ids)],
         ['zero', intTensor([0])],
+        ['axis', intTensor([1])],
+        ['two', floatTensor([2], [1])],
       ]),
       nodes: [
         node('Gather', ['wpe.weight', 'ids'], ['rows']),
@@ -46,9 +48,34 @@ test('every sample gets its own rows where they are broadcast over the batch', a
   assert.deepEqual(after?.tensors, before?.tensors);
 });
 
-test('rows without a batch axis, or that something else reads, stay', async () => {
-  const plain = await model([3], [], 'rows');
-  assert.deepEqual(plain.spread.nodes, plain.shaped.nodes);
+test('rows without a batch axis get one, also where it is put in front of them later', async () => {
+  const front = node('Unsqueeze', ['rows', 'zero'], ['table']);
+  const scaled = node('Mul', ['rows', 'two'], ['scaled']);
+  for (const [between, read] of [
+    [[], 'rows'],
+    [[front], 'table'],
+    [[scaled], 'scaled'],
+  ] as const) {
+    const { shaped, spread } = await model([3], between, read);
+    assert.deepEqual(spread.types.get('rows')?.shape, SHAPE, read);
+    assert.deepEqual(spread.types.get(read)?.shape, SHAPE, read);
+    const x = new Map([['x', floatTensor([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], SHAPE)]]);
+    const [before, after] = await Promise.all(
+      [shaped, spread].map((one) => ortEvaluator.evaluate(encodeModel(one), x, ['y'])),
+    );
+    assert.deepEqual(after?.tensors, before?.tensors);
+  }
+});
+
+test('rows that something else reads, or that meet samples along their own axes, stay', async () => {
   const squeezed = await model([1, 3], [node('Squeeze', ['rows', 'zero'], ['flat'])], 'flat');
   assert.deepEqual(squeezed.spread.nodes, squeezed.shaped.nodes);
+  const met = [
+    node('Slice', ['x', 'zero', 'axis', 'axis'], ['x1']),
+    node('Squeeze', ['x1', 'axis'], ['flat']),
+    node('Add', ['flat', 'rows'], ['sum']),
+    node('Unsqueeze', ['sum', 'axis'], ['back']),
+  ];
+  const merged = await model([2], met, 'back');
+  assert.deepEqual(merged.spread.nodes, merged.shaped.nodes);
 });
