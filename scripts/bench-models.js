@@ -9,7 +9,7 @@ export const SAMPLES = 1024;
 export const CLASSES = 10;
 
 /** Uniform numbers in [0, 1) (mulberry32): the same on every machine. */
-function uniforms(seed) {
+export function uniforms(seed) {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -20,7 +20,7 @@ function uniforms(seed) {
 }
 
 /** A chain of nodes over one value, with weights drawn as PyTorch draws them: +-1/sqrt(fan in). */
-class Chain {
+export class Chain {
   nodes = [];
   initializers = new Map();
   value = 'x';
@@ -63,12 +63,12 @@ class Chain {
     return this.apply('MaxPool', [], { kernel_shape: ints([2, 2]), strides: ints([2, 2]) });
   }
 
-  model(sampleShape) {
+  model(sampleShape, outputs = CLASSES) {
     return encodeModel({
       opset: 20,
       irVersion: 9,
       inputs: [{ name: 'x', dtype: 'float32', shape: ['N', ...sampleShape] }],
-      outputs: [{ name: this.value, dtype: 'float32', shape: ['N', CLASSES] }],
+      outputs: [{ name: this.value, dtype: 'float32', shape: ['N', outputs] }],
       nodes: this.nodes,
       initializers: this.initializers,
       domains: new Map(),

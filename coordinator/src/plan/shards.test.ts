@@ -44,3 +44,9 @@ test('large results make fewer shards, small ones about 32', () => {
   assert.equal(count(2 ** 28), 8);
   assert.equal(count(2 ** 40), 4);
 });
+
+test('few batches are shared by several shards, more make shards of four', () => {
+  const count = (batches: number) =>
+    cutShards({ samples: batches, batch: 1, shard: undefined, resultBytes: 1000 }).length;
+  assert.deepEqual([1, 3, 4, 8, 12, 16, 40, 128].map(count), [1, 3, 2, 4, 3, 4, 10, 32]);
+});

@@ -20,10 +20,14 @@ export interface ShardRequest {
 const SHARDS = 32;
 /** Without `--shard`, the shards' results take at most this much of the disk. */
 const STORE_BYTES = 2 ** 31;
-/** Of several batches a shard takes at least so many: storing and merging results has its price. */
-const LEAST_BATCHES = 2;
-/** But there are at least this many shards where there are as many batches. */
+/** A shard takes so many batches where enough shards are left: storing and merging results has its price. */
+const LEAST_BATCHES = 4;
+/** But there are about this many shards where there are as many batches. */
 const LEAST_SHARDS = 4;
+
+function leastBatches(batches: number): number {
+  return Math.min(LEAST_BATCHES, Math.max(batches / LEAST_SHARDS, batches < 4 ? 1 : 2));
+}
 
 function powerOfTwoAtLeast(value: number): number {
   let power = 1;
@@ -42,7 +46,7 @@ export function cutShards(request: ShardRequest): readonly Shard[] {
   const affordable = Math.max(LEAST_SHARDS, Math.floor(STORE_BYTES / Math.max(1, resultBytes)));
   const wanted =
     shard === undefined
-      ? Math.max(batches / Math.min(SHARDS, affordable), batches < 4 ? 1 : LEAST_BATCHES)
+      ? Math.max(batches / Math.min(SHARDS, affordable), leastBatches(batches))
       : Math.ceil(shard / batch);
   const size = powerOfTwoAtLeast(wanted);
   return Array.from({ length: Math.ceil(batches / size) }, (_, index) => ({

@@ -2,6 +2,7 @@
 import { InputRole, KronlensError, type Program } from '@kronlens/proto';
 import type { JobContext } from '../pool/serve-jobs.js';
 import { BatchInputs } from '../session/batch-inputs.js';
+import { discard } from '../session/discard.js';
 import { findNonFinite, NonFiniteOutputError } from '../session/non-finite.js';
 import { loadSession, runSession, type Session, type Tensors } from '../session/runtime-session.js';
 import type { OperatorJob, OperatorPart } from './operator-job.js';
@@ -116,7 +117,8 @@ export class PartSessions {
   async multiply(feeds: Tensors, into: Tensors[string], context: JobContext): Promise<void> {
     const subject = `program '${this.part.product.name}'`;
     const outputs = { [this.#output]: into };
-    await context.native(() => runSession(this.#product, feeds, outputs, subject));
+    const results = await context.native(() => runSession(this.#product, feeds, outputs, subject));
+    discard(results, outputs);
   }
 
   async release(): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type ProgramInput,
 } from '@kronlens/proto';
 import type { JobContext } from '../pool/serve-jobs.js';
+import { discard } from '../session/discard.js';
 import { loadSession, runSession, type Session, type Tensors } from '../session/runtime-session.js';
 import { runtimeTensor } from '../session/tensor-types.js';
 import type { ParameterArrays, ParameterFacts, ParameterMemory } from './parameter-memory.js';
@@ -137,7 +138,9 @@ export class ProgramSession {
   async run(data: Tensors, context: JobContext): Promise<void> {
     const subject = `program '${this.program.name}'`;
     const feeds = { ...this.#feeds, ...data };
-    await context.native(() => runSession(this.#session, feeds, this.#into, subject));
+    const into = this.#into;
+    const results = await context.native(() => runSession(this.#session, feeds, into, subject));
+    discard(results, into);
   }
 
   /** What the last run gave for the output of a kind that belongs to no parameter. */

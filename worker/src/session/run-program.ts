@@ -3,6 +3,7 @@ import { KronlensError } from '@kronlens/proto';
 import type { JobContext } from '../pool/serve-jobs.js';
 import { BatchInputs } from './batch-inputs.js';
 import { BatchOutputs } from './batch-outputs.js';
+import { discard } from './discard.js';
 import type { ProgramJob, ProgramRun } from './program-job.js';
 import { ProgramMemory } from './program-memory.js';
 import { loadSession, runSession } from './runtime-session.js';
@@ -49,6 +50,7 @@ async function runBatches(
       if (first + count < end) next = fill(first + count);
       const results = await context.native(() => runSession(session, feeds, memory.into, subject));
       outputs.take(results, first, count);
+      discard(results, memory.into);
       onSamples(count);
     }
   } finally {
