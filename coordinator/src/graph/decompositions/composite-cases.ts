@@ -176,6 +176,15 @@ export const COMPOSITE_CASES: readonly CompositeCase[] = [
         ],
       ],
       ['three operands', 'bi,ij,bj->b', [[2, 3], ramp(3, 4), [2, 4]]],
+      ['trace', 'bii->b', [[2, 3, 3]]],
+      [
+        'diagonals, one of three axes',
+        'ibiji,bj->ij',
+        [
+          [2, 3, 2, 4, 2],
+          [3, 4],
+        ],
+      ],
       [
         'several rows and columns in a stack',
         'abxyc,bdcz->abdxyz',

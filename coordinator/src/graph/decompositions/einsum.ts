@@ -1,14 +1,15 @@
 // Einsum as transpositions and matrix products, so that its weights are found like those of any layer.
 import { int, ints, stringAttribute } from '../attributes.js';
+import { ELEMENT_TYPE } from '../codec/format.js';
 import { composed, type Decomposition, type NodeWriter, NotRewritten } from './node-writer.js';
 
-/** A value whose axes are called by letters, each letter once. */
+/** A value whose axes are called by letters, each letter once where not said otherwise. */
 interface Term {
   readonly value: string;
   readonly labels: readonly string[];
 }
 
-/** The equation taken apart: letters per operand and of the result. */
+/** The equation taken apart: letters per operand, where one may occur twice, and of the result. */
 interface Equation {
   readonly operands: readonly (readonly string[])[];
   readonly result: readonly string[];
@@ -19,7 +20,7 @@ const ellipsisLabel = (fromEnd: number) => `.${fromEnd}`;
 
 /**
  * @param ranks of the operands; needed only where the equation has an ellipsis
- * @returns undefined for equations that are refused: a letter twice in a term
+ * @returns undefined for equations that are refused: a letter twice in the result
  */
 export function parseEquation(
   equation: string,
@@ -37,8 +38,7 @@ export function parseEquation(
     operands.push(expanded(text, wide));
   }
   const result = expanded(right ?? implicitResult(left), widest);
-  const repeated = [...operands, result].some((labels) => new Set(labels).size < labels.length);
-  return repeated ? undefined : { operands, result };
+  return new Set(result).size < result.length ? undefined : { operands, result };
 }
 
 function expanded(text: string, wide: number): readonly string[] {
@@ -65,7 +65,7 @@ const einsum: Decomposition = composed((w, node) => {
   );
   if (equation === undefined) throw new NotRewritten();
   const terms = node.inputs.map(
-    (value, index): Term => ({ value, labels: equation.operands[index] ?? [] }),
+    (value, index): Term => diagonal(w, { value, labels: equation.operands[index] ?? [] }),
   );
   let [current, ...rest] = terms as [Term, ...Term[]];
   while (rest.length > 0) {
@@ -77,6 +77,22 @@ const einsum: Decomposition = composed((w, node) => {
   const final = arranged(w, summed(w, current, new Set(equation.result)), equation.result);
   w.result('Identity', [final]);
 });
+
+/** The diagonal of a term along axes that are called alike: what is beside it is masked, and one axis summed. */
+function diagonal(w: NodeWriter, term: Term): Term {
+  const { labels } = term;
+  const second = labels.findIndex((label, axis) => labels.indexOf(label) < axis);
+  if (second < 0) return term;
+  const first = labels.indexOf(labels[second] ?? '');
+  const others = [...labels.keys()].filter((axis) => axis !== first && axis !== second);
+  const moved = w.transpose(term.value, ...others, first, second);
+  const square = w.emit('ConstantOfShape', [w.sizes(term.value, first, second)]);
+  const unit = w.emit('Cast', [w.emit('EyeLike', [square])], { to: int(ELEMENT_TYPE[w.dtype()]) });
+  const masked = w.emit('Mul', [moved, unit]);
+  const value = w.emit('ReduceSum', [masked, w.ints(others.length)], { keepdims: int(0) });
+  const kept = [...others, second].map((axis) => labels[axis] ?? '');
+  return diagonal(w, { value, labels: kept });
+}
 
 /** The term summed over letters that nothing wants any more. */
 function summed(w: NodeWriter, term: Term, wanted: ReadonlySet<string>): Term {
