@@ -19,16 +19,10 @@ const vjp: Vjp = (c, [g]) => {
   const { node, build, columns, type } = c;
   const from = type(input(c, 0)).shape;
   const to = type(node.outputs[0] ?? '').shape;
-  if (
-    stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel') === 'tf_crop_and_resize'
-  )
-    throw new UnsupportedFormError(node, 'cropping cannot be differentiated');
-  if (stringAttribute(node, 'keep_aspect_ratio_policy', 'stretch') !== 'stretch')
-    throw new UnsupportedFormError(node, 'keep_aspect_ratio_policy cannot be differentiated');
   if (repeats(node, from, to)) return [blockSums(build, g, columns, from, to)];
   let pulled = g;
   from.forEach((size, axis) => {
-    if (size === at(to, axis)) return;
+    if (size === at(to, axis) && !crops(node)) return;
     const before = elementCount(from.slice(0, axis)) * columns;
     const after = elementCount(to.slice(axis + 1));
     const rows = build.reshape(pulled, [before, at(to, axis), after]);
@@ -41,6 +35,7 @@ const vjp: Vjp = (c, [g]) => {
 /** Whether every element is repeated into a block. */
 function repeats(node: Node, from: readonly number[], to: readonly number[]): boolean {
   if (stringAttribute(node, 'mode', 'nearest') !== 'nearest') return false;
+  if (stringAttribute(node, 'keep_aspect_ratio_policy', 'stretch') !== 'stretch') return false;
   if (!to.every((size, axis) => Number.isInteger(size / at(from, axis)))) return false;
   const coordinates = stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel');
   const rounding = stringAttribute(node, 'nearest_mode', 'round_prefer_floor');
@@ -49,28 +44,62 @@ function repeats(node: Node, from: readonly number[], to: readonly number[]): bo
     : coordinates.endsWith('half_pixel') && rounding.startsWith('round_prefer');
 }
 
+/** Whether the node takes a part of its input, so that an axis changes though its size does not. */
+const crops = (node: Node) =>
+  stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel') === 'tf_crop_and_resize';
+
 /**
  * What the node makes of each unit vector along one axis, [size, to]: the same op on an identity
  * matrix, so that every mode and rounding is the runtime's own.
  */
 function interpolation(c: VjpContext, axis: number, size: number, to: number): string {
   const { node, build } = c;
-  const axes = intsAttribute(node, 'axes');
   const rank = c.type(input(c, 0)).shape.length;
-  const place = axes === undefined ? axis : axes.findIndex((a) => (a < 0 ? a + rank : a) === axis);
-  // Coordinates follow from the scale that the node was given, not from the rounded size.
-  const scale = constantNumbers(c, 2)?.[place];
+  const axes = (intsAttribute(node, 'axes') ?? [...Array(rank).keys()]).map((a) =>
+    a < 0 ? a + rank : a,
+  );
+  const place = axes.indexOf(axis);
+  const scale = givenScale(c, axes, place);
   const identity = Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0));
   const units = build.constant(floatTensor(identity, [1, 1, size, size]));
+  const [start = 0, end = 1] = crops(node)
+    ? [place, place + axes.length].map((index) => constantNumbers(c, 1)?.[index])
+    : [];
+  const roi = crops(node) ? build.constant(floatTensor([0, 0, 0, start, 1, 1, 1, end], [8])) : '';
   const target =
     scale === undefined
-      ? [units, '', '', build.ints([1, 1, size, to])]
-      : [units, '', build.constant(floatTensor([1, 1, 1, scale], [4]))];
+      ? [units, roi, '', build.ints([1, 1, size, to])]
+      : [units, roi, build.constant(floatTensor([1, 1, 1, scale], [4]))];
   const attributes = without(
     node.attributes,
     ...['axes', 'keep_aspect_ratio_policy', 'extrapolation_value'],
   );
   return build.reshape(build.emit('Resize', target, attributes), [size, to]);
+}
+
+/**
+ * The scale that coordinates along an axis follow from, where it is not the quotient of the sizes: the one that
+ * the node was given, or the one that keeps the aspect ratio.
+ * @param place of the axis among those that are resized
+ * @throws UnsupportedFormError where the size of the output does not follow from it
+ */
+function givenScale(c: VjpContext, axes: readonly number[], place: number): number | undefined {
+  const { node, type } = c;
+  const policy = stringAttribute(node, 'keep_aspect_ratio_policy', 'stretch');
+  const sizes = constantNumbers(c, 3);
+  if (policy === 'stretch' || sizes === undefined) return constantNumbers(c, 2)?.[place];
+  const from = type(input(c, 0)).shape;
+  const scales = axes.map((axis, index) => at(sizes, index) / at(from, axis));
+  const scale = policy === 'not_larger' ? Math.min(...scales) : Math.max(...scales);
+  const axis = at(axes, place);
+  if (
+    Math.floor(at(from, axis) * Math.fround(scale)) !== at(type(node.outputs[0] ?? '').shape, axis)
+  )
+    throw new UnsupportedFormError(
+      node,
+      `keep_aspect_ratio_policy '${policy}' rounds the size of axis ${axis} up, which cannot be differentiated; resize by scales`,
+    );
+  return scale;
 }
 
 /**
@@ -190,6 +219,28 @@ export const resize: OpRule = {
         undefined,
         intTensor([1, 1, 3, 2]),
       ],
+    },
+    {
+      name: 'linear, a part of the input',
+      attributes: {
+        mode: string('linear'),
+        coordinate_transformation_mode: string('tf_crop_and_resize'),
+      },
+      inputs: [
+        { shape: [1, 2, 4, 5], dtype: 'float32' },
+        floatTensor([0, 0, 0.4, -0.1, 1, 1, 0.6, 0.8], [8]),
+        undefined,
+        intTensor([1, 2, 3, 5]),
+      ],
+    },
+    {
+      name: 'linear, within sizes that keep the aspect ratio',
+      attributes: {
+        mode: string('linear'),
+        keep_aspect_ratio_policy: string('not_larger'),
+        axes: ints([2, 3]),
+      },
+      inputs: [{ shape: [1, 2, 4, 2], dtype: 'float32' }, undefined, undefined, intTensor([6, 9])],
     },
     {
       name: 'nearest, by a fraction',
