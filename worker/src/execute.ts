@@ -8,6 +8,7 @@ import {
   type CurvatureTask,
   create,
   KronlensError,
+  type PosteriorTask,
   type Progress,
   ProgressSchema,
   type Task,
@@ -35,9 +36,10 @@ import {
   executePosteriorDraws,
   type PosteriorSetting,
 } from './tasks/posterior.js';
-import { executeProgram } from './tasks/program.js';
+import { executeProgram, type ProgramRequest } from './tasks/program.js';
 import { runStructure } from './tasks/structure.js';
 import type { TaskArtifact } from './tasks/task-artifact.js';
+import { TaskCheckpoint } from './tasks/task-checkpoint.js';
 
 export interface ExecutorOptions {
   /** Where artifacts are read from, and results go to. */
@@ -53,7 +55,11 @@ export interface ExecutorOptions {
    * task, in vectors.
    */
   readonly onProgress?: (progress: Progress) => void;
+  /** Seconds between two checkpoints of a posterior task; 120 by default. They change no result. */
+  readonly checkpointSeconds?: number | undefined;
 }
+
+const CHECKPOINT_SECONDS = 120;
 
 export interface Execution {
   /** Calls it off. */
@@ -83,7 +89,7 @@ export interface Executor {
 }
 
 /** What a kind of task adds to its result. */
-type Outcome = Partial<Pick<TaskResult, 'tensors' | 'types' | 'arrays'>> & {
+type Outcome = Partial<Pick<TaskResult, 'tensors' | 'types' | 'arrays' | 'parts'>> & {
   /** Artifacts, not stored yet. */
   readonly found?: readonly TaskArtifact[];
 };
@@ -138,8 +144,10 @@ class LocalExecutor implements Executor {
     const id = taskId(task);
     const earlier = isNew ? undefined : await store.getResult(id);
     if (earlier !== undefined) return earlier;
-    const result = await this.#compute(task, id, signal, onComputed);
+    const checkpoint = new TaskCheckpoint(store, id, this.hardware);
+    const result = await this.#compute(task, id, signal, onComputed, checkpoint);
     await store.putResult(id, result);
+    await checkpoint.remove();
     return result;
   }
 
@@ -148,9 +156,10 @@ class LocalExecutor implements Executor {
     id: string,
     signal: AbortSignal | undefined,
     onComputed: () => void,
+    checkpoint?: TaskCheckpoint,
   ): Promise<TaskResult> {
     const start = performance.now();
-    const { found = [], ...outcome } = await this.#outcome(task, id, signal);
+    const { found = [], ...outcome } = await this.#outcome(task, id, signal, checkpoint);
     const elapsedMs = performance.now() - start;
     onComputed();
     return create(TaskResultSchema, {
@@ -162,7 +171,12 @@ class LocalExecutor implements Executor {
     });
   }
 
-  async #outcome(task: Task, id: string, signal: AbortSignal | undefined): Promise<Outcome> {
+  async #outcome(
+    task: Task,
+    id: string,
+    signal: AbortSignal | undefined,
+    checkpoint: TaskCheckpoint | undefined,
+  ): Promise<Outcome> {
     const { store } = this.#options;
     const { kind } = task;
     switch (kind.case) {
@@ -197,9 +211,7 @@ class LocalExecutor implements Executor {
       case 'curvature':
         return this.#keep(await this.#curvature(kind.value, id, signal));
       case 'posterior':
-        return this.#keep(
-          await executePosterior(kind.value, this.#posteriorSetting(), this.#request(id, signal)),
-        );
+        return await this.#posterior(kind.value, this.#request(id, signal), checkpoint);
       case 'posteriorDraws':
         return this.#keep(
           await executePosteriorDraws(
@@ -213,6 +225,18 @@ class LocalExecutor implements Executor {
       case undefined:
         throw new KronlensError('bad-task', 'a task without a kind cannot be executed');
     }
+  }
+
+  async #posterior(
+    task: PosteriorTask,
+    request: ProgramRequest,
+    checkpoint: TaskCheckpoint | undefined,
+  ): Promise<Outcome> {
+    if (checkpoint === undefined) throw new Error('a posterior task is recorded');
+    const { checkpointSeconds = CHECKPOINT_SECONDS } = this.#options;
+    const left = { checkpoint, everyMs: 1000 * checkpointSeconds };
+    const found = await executePosterior(task, this.#posteriorSetting(), request, left);
+    return { found, parts: checkpoint.parts };
   }
 
   #posteriorSetting(): PosteriorSetting {

@@ -147,6 +147,46 @@ test('killed and resumed, or cut into other tasks at a time, a run ends with the
     assert.match(other.stderr, /--delta was 0\.025, now it is 0\.05/);
   }));
 
+/** Whether an unfinished run has left where it stands within an epoch. */
+async function hasCheckpoint(out: string): Promise<boolean> {
+  const folder = join(out, WORK_FOLDER, 'artifacts');
+  const names = (await filesBelow(folder).catch(() => [])).filter((name) => !name.includes('tmp'));
+  for (const name of names) {
+    // A later checkpoint may have taken its place by now.
+    const bytes = await readFile(join(folder, name)).catch(() => Buffer.alloc(0));
+    if (bytes.includes('epoch_steps')) return true;
+  }
+  return false;
+}
+
+test('killed within the only task, a run goes on from its last checkpoint to the same bytes', () =>
+  inTemporaryFolder(async (folder) => {
+    const command = (out: string, ...more: readonly string[]) => [
+      ...['bound', MODEL, ...INIT, ...TRAIN, '--out', out, '--variant', 'base', '--parallel', '1'],
+      ...['--epochs', '9', '--checkpoint', '9', '--batch', '5', '--mc-samples', '2', ...more],
+    ];
+    const whole = join(folder, 'whole');
+    const first = await kronlens(...command(whole));
+    assert.equal(first.code, 0, first.stderr);
+    // On a busy machine a run may be done before it is killed: then another is tried.
+    let out = '';
+    for (let attempt = 0, killed = false; !killed; attempt++) {
+      out = join(folder, `killed-${attempt}`);
+      const running = startKronlens(...command(out, '--checkpoint-seconds', '0.02'));
+      let ended = false;
+      running.ended.then(() => {
+        ended = true;
+      });
+      while (!ended && !(await hasCheckpoint(out))) await sleep(5);
+      running.kill('SIGKILL');
+      killed = (await running.ended).code === null;
+    }
+    assert.equal((await record(out)).status, 'running');
+    const resumed = await kronlens(...command(out, '--resume', '--checkpoint-seconds', '1000'));
+    assert.equal(resumed.code, 0, resumed.stderr);
+    assert.deepEqual(await digests(out), await digests(whole));
+  }));
+
 test('an optimisation that diverges says where', () =>
   inTemporaryFolder(async (folder) => {
     const out = join(folder, 'out');

@@ -158,11 +158,12 @@ function addOptimiser(command: Command): Command {
     .option('--decay-epochs <n>', 'after every so many epochs; 0: never', wholeNumber, 400)
     .option('--first-rho <x>', 'rho at the start; lambda = exp(2 rho)', finiteNumber, -3)
     .option('--interval <n>', 'epochs between two bases of iter', positiveInteger, 10)
+    .option('--checkpoint <n>', 'epochs of one task', positiveInteger, 10)
     .option(
-      '--checkpoint <n>',
-      'epochs between two states that can be resumed',
-      positiveInteger,
-      10,
+      '--checkpoint-seconds <s>',
+      'seconds between two states that can be resumed, also within an epoch; changes no result',
+      positiveNumber,
+      120,
     );
 }
 

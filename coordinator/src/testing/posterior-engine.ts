@@ -90,18 +90,32 @@ export const DEFAULT_OPTIMISER = {
   decayEpochs: 400,
 };
 
+interface BenchOptions {
+  /** Of artifacts and results; undefined: one of its own. */
+  readonly folder?: string;
+  readonly signal?: AbortSignal;
+  readonly checkpointSeconds?: number;
+}
+
+/** A folder that goes after the test. */
+export async function storeFolder(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'kronlens-test-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  return folder;
+}
+
 /** Opens a model and its data; everything goes after the test. @param batch of a step */
 export async function posteriorBench(
   t: TestContext,
   files: { readonly model: string; readonly data: string },
   batch: number,
+  { folder, signal = new AbortController().signal, checkpointSeconds }: BenchOptions = {},
 ): Promise<PosteriorBench> {
-  const storeFolder = await mkdtemp(join(tmpdir(), 'kronlens-test-'));
-  t.after(() => rm(storeFolder, { recursive: true, force: true }));
   const engine = await openEmbedded({
-    storeFolder,
+    storeFolder: folder ?? (await storeFolder(t)),
     parallel: 1,
-    signal: new AbortController().signal,
+    signal,
+    checkpointSeconds,
     device: 'cpu',
     linalg: 'auto',
   });

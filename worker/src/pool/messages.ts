@@ -16,6 +16,8 @@ export type FromThread =
   | { readonly kind: 'done'; readonly id: number; readonly answer: unknown }
   | { readonly kind: 'failed'; readonly id: number; readonly error: ErrorReport }
   | { readonly kind: 'progress'; readonly id: number; readonly done: number }
+  /** Where the job stands, for another to go on from. */
+  | { readonly kind: 'checkpoint'; readonly id: number; readonly bytes: Uint8Array }
   /** The thread needs the bytes of an artifact. */
   | { readonly kind: 'want'; readonly artifact: string };
 

@@ -47,10 +47,16 @@ export interface ThreadHost {
   onLost(thread: PoolThread): void;
 }
 
+/** Is told of a job while it runs. */
+export interface JobListener {
+  readonly onProgress?: ((done: number) => void) | undefined;
+  readonly onCheckpoint?: ((bytes: Uint8Array) => void) | undefined;
+}
+
 interface Running {
   readonly id: number;
   readonly what: string;
-  readonly onProgress: ((done: number) => void) | undefined;
+  readonly listener: JobListener;
   resolve(answer: unknown): void;
   reject(error: unknown): void;
 }
@@ -107,7 +113,7 @@ export class PoolThread {
     name: string,
     job: unknown,
     what: string,
-    onProgress: ((done: number) => void) | undefined,
+    listener: JobListener,
     transfer: readonly ArrayBuffer[] = [],
   ): { readonly answer: Promise<unknown>; cancel(): void } {
     if (this.#gone) {
@@ -116,7 +122,7 @@ export class PoolThread {
     this.#jobs += 1;
     const id = this.#jobs;
     const answer = new Promise<unknown>((resolve, reject) => {
-      this.#running = { id, what, onProgress, resolve, reject };
+      this.#running = { id, what, listener, resolve, reject };
     });
     this.#worker.ref();
     try {
@@ -170,7 +176,10 @@ export class PoolThread {
     if (message.id !== this.#running?.id) return;
     switch (message.kind) {
       case 'progress':
-        this.#running.onProgress?.(message.done);
+        this.#running.listener.onProgress?.(message.done);
+        return;
+      case 'checkpoint':
+        this.#running.listener.onCheckpoint?.(message.bytes);
         return;
       case 'done':
         this.#settle((running) => running.resolve(message.answer));

@@ -17,6 +17,8 @@ export interface JobContext {
   checkCancelled(): void;
   /** Reports how far the job is, in its own unit. */
   progress(done: number): void;
+  /** Hands over where the job stands, so that another can go on from there; the memory moves. */
+  checkpoint(bytes: Uint8Array<ArrayBuffer>): void;
   /** The bytes of an artifact of the executor's store, the caller's own. */
   artifact(id: string): Promise<Uint8Array>;
   /**
@@ -69,6 +71,7 @@ export function serveJobs<K extends JobKinds>(
     return {
       checkCancelled,
       progress: (done) => say({ kind: 'progress', id, done }),
+      checkpoint: (bytes) => say({ kind: 'checkpoint', id, bytes }, [bytes.buffer]),
       artifact: (artifact) =>
         new Promise((resolve, reject) => {
           const waiting = wishes.get(artifact);

@@ -1,7 +1,7 @@
 // A pool of worker threads: jobs go to idle threads in the order of submission; lost threads are replaced.
 import { CancelledError, KronlensError } from '@kronlens/proto';
 import type { JobKinds } from './messages.js';
-import { PoolThread } from './pool-thread.js';
+import { type JobListener, PoolThread } from './pool-thread.js';
 
 export interface ThreadPoolOptions {
   /** The module that calls `serveJobs`, run by each thread. */
@@ -12,11 +12,10 @@ export interface ThreadPoolOptions {
   readonly artifact: (id: string) => Promise<Uint8Array>;
 }
 
-export interface JobOptions {
+export interface JobOptions extends JobListener {
   /** The job in words, for messages: "batches 0 to 7 of factors". */
   readonly what: string;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((done: number) => void) | undefined;
   /** Jobs of equal affinity share what a thread caches: one that ran such a job is preferred. */
   readonly affinity?: string;
 }
@@ -75,9 +74,9 @@ export class ThreadPool<K extends JobKinds> {
     job: K[Name]['job'],
     options: JobOptions,
   ): Promise<K[Name]['answer']> {
-    const { signal, onProgress } = options;
+    const { signal } = options;
     return await this.#onThread(options, (thread) => {
-      const running = thread.run(name, job, options.what, onProgress);
+      const running = thread.run(name, job, options.what, options);
       return answerUnlessAborted<K[Name]['answer']>(running, signal);
     });
   }
@@ -86,7 +85,7 @@ export class ThreadPool<K extends JobKinds> {
    * Waits for a thread and keeps it until `release`.
    * @throws CancelledError when the signal aborts, here and in the lease's jobs
    */
-  async lease(options: Omit<JobOptions, 'onProgress'>): Promise<Lease<K>> {
+  async lease(options: Omit<JobOptions, keyof JobListener>): Promise<Lease<K>> {
     const thread = await this.#onThread(options, async (found) => {
       found.leased = true;
       return found;
@@ -95,7 +94,7 @@ export class ThreadPool<K extends JobKinds> {
   }
 
   /** A lease of a thread that is idle now, when nobody waits for one; else undefined. */
-  leaseIdle(options: Omit<JobOptions, 'onProgress'>): Lease<K> | undefined {
+  leaseIdle(options: Omit<JobOptions, keyof JobListener>): Lease<K> | undefined {
     if (this.#waiting.length > 0) return undefined;
     const thread = this.#idleThread(options.affinity);
     if (thread === undefined) return undefined;
@@ -103,11 +102,11 @@ export class ThreadPool<K extends JobKinds> {
     return this.#leaseOf(thread, options);
   }
 
-  #leaseOf(thread: PoolThread, { what, signal }: Omit<JobOptions, 'onProgress'>): Lease<K> {
+  #leaseOf(thread: PoolThread, { what, signal }: Omit<JobOptions, keyof JobListener>): Lease<K> {
     return {
       run: async (name, job, { onProgress, transfer } = {}) => {
         if (this.#closed !== undefined || signal?.aborted === true) throw new CancelledError(what);
-        const running = thread.run(name, job, what, onProgress, transfer);
+        const running = thread.run(name, job, what, { onProgress }, transfer);
         return await answerUnlessAborted(running, signal);
       },
       release: () => {

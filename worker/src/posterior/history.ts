@@ -29,14 +29,17 @@ const NAMES = [
 ] as const;
 
 /** One tensor [epochs] per name, and `dimension` [1], the number of parameters. */
-export function encodeHistory(epochs: readonly EpochRecord[], dimension: number): Uint8Array {
+export function historyTensors(
+  epochs: readonly EpochRecord[],
+  dimension: number,
+): readonly BundleTensor[] {
   const tensor = (name: string, values: readonly number[]): BundleTensor => ({
     name,
     shape: [values.length],
     symmetric: false,
     values: Float64Array.from(values),
   });
-  return encodeBundle([
+  return [
     ...NAMES.map((name) =>
       tensor(
         name,
@@ -44,5 +47,24 @@ export function encodeHistory(epochs: readonly EpochRecord[], dimension: number)
       ),
     ),
     tensor('dimension', [dimension]),
-  ]);
+  ];
+}
+
+export function encodeHistory(epochs: readonly EpochRecord[], dimension: number): Uint8Array {
+  return encodeBundle(historyTensors(epochs, dimension));
+}
+
+/** The epochs in tensors named like `historyTensors`, after a prefix. */
+export function readHistory(
+  bundle: ReadonlyMap<string, BundleTensor>,
+  prefix: string,
+): readonly EpochRecord[] {
+  const values = (name: string) => [...(bundle.get(`${prefix}${name}`)?.values ?? [])];
+  return values('loss').map(
+    (_, epoch) =>
+      Object.fromEntries(NAMES.map((name) => [name, values(name)[epoch] ?? NaN])) as Record<
+        (typeof NAMES)[number],
+        number
+      >,
+  );
 }

@@ -1,7 +1,8 @@
 // Minimises surrogate loss plus penalty over a Gaussian posterior, epoch by epoch, in a pool thread.
-import { decodeBundle } from '@kronlens/proto';
+import { CancelledError, decodeBundle } from '@kronlens/proto';
 import type { JobContext } from '../pool/serve-jobs.js';
 import type { TaskArtifact } from '../tasks/task-artifact.js';
+import { decodeCheckpoint, type EpochPlace, encodeCheckpoint, TASK_START } from './checkpoint.js';
 import { DivergedError } from './diverged-error.js';
 import { type EpochRecord, encodeHistory } from './history.js';
 import { type NoiseSums, type ParameterArrays, ParameterMemory } from './parameter-memory.js';
@@ -24,7 +25,7 @@ import { noiseCounter, STREAMS, seedWords } from './streams.js';
 
 /**
  * The state and the history after the job's epochs. The same job gives the same bytes on processors of
- * one kind, and epochs in one job the same as in several.
+ * one kind, and epochs in one job the same as in several, with whatever checkpoints between.
  * @throws DivergedError; DataError, BadInputError, RuntimeFailure, CancelledError
  */
 export async function optimise(
@@ -32,12 +33,10 @@ export async function optimise(
   context: JobContext,
 ): Promise<readonly TaskArtifact[]> {
   const memory = new ParameterMemory(programParameters(job.step.full));
-  const scalars = await start(job, memory, context);
+  const { scalars, place } = await start(job, memory, context);
   const optimisation = await Optimisation.open(job, memory, scalars, context);
   try {
-    const epochs: EpochRecord[] = [];
-    for (let epoch = job.firstEpoch; epoch < job.lastEpoch; epoch++)
-      epochs.push(await optimisation.epoch(epoch));
+    const epochs = await optimisation.epochs(place);
     return [
       { name: 'state', bytes: encodeState(memory, scalars) },
       { name: 'history', bytes: encodeHistory(epochs, memory.dimension) },
@@ -52,18 +51,22 @@ async function start(
   job: PosteriorJob,
   memory: ParameterMemory,
   context: JobContext,
-): Promise<Scalars> {
+): Promise<{ readonly scalars: Scalars; readonly place: EpochPlace }> {
   if (job.priorMean !== '')
     readInto(decodeBundle(await context.artifact(job.priorMean)), '', memory, 'prior');
   const { start: from } = job;
-  if (from.kind === 'state') return decodeState(await context.artifact(from.id), memory);
+  if (from.kind === 'checkpoint') return decodeCheckpoint(await context.artifact(from.id), memory);
+  if (from.kind === 'state') {
+    const scalars = decodeState(await context.artifact(from.id), memory);
+    return { scalars, place: TASK_START };
+  }
   readInto(decodeBundle(await context.artifact(from.parameters)), '', memory, 'mean');
   for (const parameter of memory.parameters) {
     const logStd = from.logStds.get(parameter.facts.name);
     if (logStd === undefined) throw new Error(`no start for '${parameter.facts.name}'`);
     parameter.values('logStd').set(logStd);
   }
-  return { rho: from.rho, rhoSquare: 0, steps: 0 };
+  return { scalars: { rho: from.rho, rhoSquare: 0, steps: 0 }, place: TASK_START };
 }
 
 function rateAt({ learningRate, decay, decayEpochs }: OptimiserOptions, epoch: number): number {
@@ -81,7 +84,7 @@ class Optimisation {
   readonly #key: readonly [number, number];
   /** Of the present state, whose noise for the next step is drawn. */
   #sums: GaussianSums;
-  #samplesDone = 0;
+  #savedAt = performance.now();
 
   private constructor(
     job: PosteriorJob,
@@ -138,17 +141,33 @@ class Optimisation {
     await releaseSides(this.#captureSides);
   }
 
-  async epoch(epoch: number): Promise<EpochRecord> {
+  /** All epochs of the job, from a place on that the memory is at. */
+  async epochs(place: EpochPlace): Promise<readonly EpochRecord[]> {
+    const { firstEpoch, lastEpoch } = this.#job;
+    const epochs = [...place.epochs];
+    let begun: EpochPlace = { ...place, epochs };
+    while (firstEpoch + epochs.length < lastEpoch) {
+      epochs.push(await this.#epoch(firstEpoch + epochs.length, begun));
+      begun = { ...TASK_START, epochs };
+    }
+    return epochs;
+  }
+
+  /** The rest of an epoch. */
+  async #epoch(epoch: number, begun: EpochPlace): Promise<EpochRecord> {
     const { seed, samples, optimiser } = this.#job;
     const order = epochOrder(seed, epoch, samples);
     const rate = rateAt(optimiser, epoch);
-    const totals = { loss: 0, errors: 0 };
-    for (const batch of batchesOf(order, this.#sides.full.feeds.batch)) {
-      const step = await this.#step(batch, rate, epoch);
+    const { batch } = this.#sides.full.feeds;
+    const totals = { ...begun };
+    for (const some of batchesOf(order.subarray(begun.steps * batch), batch)) {
+      const step = await this.#stepOrSave(some, rate, epoch, totals);
       totals.loss += step.loss;
       totals.errors += step.errors;
-      this.#samplesDone += batch.length;
-      this.#context.progress(this.#samplesDone);
+      totals.steps += 1;
+      const done = Math.min(totals.steps * batch, samples);
+      this.#context.progress(begun.epochs.length * samples + done);
+      if (performance.now() - this.#savedAt >= this.#job.checkpointMs) this.#save(totals);
     }
     const sums = this.#exactSums();
     const { rho } = this.#scalars;
@@ -164,6 +183,22 @@ class Optimisation {
       squared_distance: sums.distance,
       log_std_sum: sums.logStd,
     };
+  }
+
+  /** A step; called off before it, the job leaves a checkpoint. */
+  async #stepOrSave(some: Uint32Array, rate: number, epoch: number, place: EpochPlace) {
+    try {
+      return await this.#step(some, rate, epoch);
+    } catch (error) {
+      if (error instanceof CancelledError) this.#save(place);
+      throw error;
+    }
+  }
+
+  /** Hands over where the job stands between two steps. */
+  #save(place: EpochPlace): void {
+    this.#context.checkpoint(encodeCheckpoint(this.#memory, this.#scalars, place));
+    this.#savedAt = performance.now();
   }
 
   /** One step on the mean loss of a batch. @returns sums over the batch */

@@ -36,9 +36,10 @@ export interface OptimiserOptions {
   readonly decayEpochs: number;
 }
 
-/** Where an optimisation begins: a state, or a model and standard deviations. */
+/** Where an optimisation begins: a state, a checkpoint of this very job, or a model and standard deviations. */
 export type PosteriorStart =
   | { readonly kind: 'state'; readonly id: string }
+  | { readonly kind: 'checkpoint'; readonly id: string }
   | {
       readonly kind: 'first';
       readonly parameters: string;
@@ -57,6 +58,8 @@ export interface PosteriorJob extends PosteriorData {
   readonly optimiser: OptimiserOptions;
   readonly firstEpoch: number;
   readonly lastEpoch: number;
+  /** Milliseconds between two checkpoints. */
+  readonly checkpointMs: number;
 }
 
 export interface PosteriorDrawsJob extends PosteriorData {

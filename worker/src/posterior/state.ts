@@ -23,14 +23,15 @@ export interface Scalars {
   steps: number;
 }
 
-const single = (name: string, value: number): BundleTensor => ({
+export const single = (name: string, value: number): BundleTensor => ({
   name,
   shape: [1],
   symmetric: false,
   values: Float64Array.of(value),
 });
 
-export function encodeState(memory: ParameterMemory, scalars: Scalars): Uint8Array {
+/** The tensors of a state. */
+export function stateTensors(memory: ParameterMemory, scalars: Scalars): readonly BundleTensor[] {
   const tensors = memory.parameters.flatMap((parameter) =>
     KEPT.map(([prefix, array]) => ({
       name: `${prefix}/${parameter.facts.name}`,
@@ -39,24 +40,38 @@ export function encodeState(memory: ParameterMemory, scalars: Scalars): Uint8Arr
       values: Float64Array.from(parameter.values(array)),
     })),
   );
-  return encodeBundle([
+  return [
     ...tensors,
     single('rho', scalars.rho),
     single('rho_square', scalars.rhoSquare),
     single('steps', scalars.steps),
-  ]);
+  ];
+}
+
+export function encodeState(memory: ParameterMemory, scalars: Scalars): Uint8Array {
+  return encodeBundle(stateTensors(memory, scalars));
 }
 
 /** Fills the memory. @throws KronlensError when the bundle is no state of these parameters */
 export function decodeState(bytes: Uint8Array, memory: ParameterMemory): Scalars {
-  const bundle = decodeBundle(bytes);
+  return readState(decodeBundle(bytes), memory);
+}
+
+/** As `decodeState`; other tensors in the bundle do not matter. */
+export function readState(
+  bundle: ReadonlyMap<string, BundleTensor>,
+  memory: ParameterMemory,
+): Scalars {
   for (const [prefix, array] of KEPT) readInto(bundle, `${prefix}/`, memory, array);
-  const scalar = (name: string) => {
-    const value = bundle.get(name)?.values[0];
-    if (value === undefined) throw new StateError(`it has no '${name}'`);
-    return value;
-  };
+  const scalar = (name: string) => readScalar(bundle, name);
   return { rho: scalar('rho'), rhoSquare: scalar('rho_square'), steps: scalar('steps') };
+}
+
+/** The first value of a tensor. @throws KronlensError when there is none */
+export function readScalar(bundle: ReadonlyMap<string, BundleTensor>, name: string): number {
+  const value = bundle.get(name)?.values[0];
+  if (value === undefined) throw new StateError(`it has no '${name}'`);
+  return value;
 }
 
 /** Fills one array of every parameter from tensors named `prefix` and the parameter's name. */

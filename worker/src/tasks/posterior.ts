@@ -27,12 +27,19 @@ import { programParameters } from '../posterior/program-session.js';
 import type { PoolJobs } from './pool-jobs.js';
 import { cutRuns, layOut, neededArrays, type ProgramRequest } from './program.js';
 import type { TaskArtifact } from './task-artifact.js';
+import type { TaskCheckpoint } from './task-checkpoint.js';
 
 export interface PosteriorSetting {
   readonly store: ArtifactStore;
   readonly files: DataFiles;
   readonly pool: ThreadPool<PoolJobs>;
   readonly linalg: LinearAlgebra;
+}
+
+/** Where a posterior task goes on from, and leaves where it stands. */
+export interface PosteriorCheckpoints {
+  readonly checkpoint: TaskCheckpoint;
+  readonly everyMs: number;
 }
 
 /** The task says something that cannot be: a fault of whoever planned it. */
@@ -51,6 +58,7 @@ export async function executePosterior(
   task: PosteriorTask,
   setting: PosteriorSetting,
   request: ProgramRequest,
+  { checkpoint, everyMs }: PosteriorCheckpoints,
 ): Promise<readonly TaskArtifact[]> {
   const { penalty: asked, optimiser } = task;
   const [firstEpoch, lastEpoch] = [Number(task.firstEpoch), Number(task.lastEpoch)];
@@ -70,7 +78,7 @@ export async function executePosterior(
           setting.store,
         );
   const bases = basesOf(task.bases);
-  const start = await startOf(task, step, bases, setting);
+  const start = await startOf(task, step, bases, setting, await checkpoint.find());
   const total = samples * (lastEpoch - firstEpoch);
   const what = `epochs ${firstEpoch} to ${lastEpoch - 1} of a posterior`;
   const needed = [...new Set([...arrays, ...(capture?.arrays ?? [])])];
@@ -86,12 +94,15 @@ export async function executePosterior(
       optimiser,
       firstEpoch,
       lastEpoch,
+      checkpointMs: everyMs,
     };
-    return await setting.pool.run('posterior', job, {
+    const running = setting.pool.run('posterior', job, {
       what,
       signal: request.signal,
       onProgress: (done) => request.onProgress(done, total),
+      onCheckpoint: (bytes) => checkpoint.write(bytes),
     });
+    return await running.finally(() => checkpoint.settled());
   });
 }
 
@@ -177,7 +188,9 @@ async function startOf(
   step: BatchPrograms,
   bases: ReadonlyMap<string, readonly BasisIds[]>,
   { store, linalg }: PosteriorSetting,
+  checkpoint: string,
 ): Promise<PosteriorStart> {
+  if (checkpoint !== '') return { kind: 'checkpoint', id: checkpoint };
   if (task.start !== '') return { kind: 'state', id: task.start };
   const { parameters, firstRho: rho } = task;
   const values = decodeBundle(await store.get(parameters));
