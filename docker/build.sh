@@ -5,4 +5,6 @@ cd "$(dirname "$0")/.."
 npm ci --no-audit --no-fund
 npm run build
 npm prune --omit=dev --no-audit --no-fund
+# ONNX Runtime comes for all systems at once: two thirds of all that is here.
+rm -rf node_modules/onnxruntime-node/bin/*/{darwin,win32}
 node coordinator/bin/kronlens.js --version

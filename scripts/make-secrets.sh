@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Writes random passwords for docker-compose.yml into .env, once; what .env holds already is kept.
+# Writes what docker-compose.yml needs into .env, once: random passwords, and whose the files are that
+# the containers read and write: yours. What .env holds already is kept. Makes the folder for results.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 umask 077
@@ -13,3 +14,9 @@ for name in KRONLENS_COORDINATOR_PASSWORD KRONLENS_WORKER_PASSWORD; do
     echo "$name made"
   fi
 done
+owner="${SUDO_UID:-$(id -u)}:${SUDO_GID:-$(id -g)}"
+grep -q '^KRONLENS_USER=' .env || echo "KRONLENS_USER=$owner" >>.env
+# Docker would make it root's.
+if ! grep -q '^KRONLENS_OUT=' .env && [ ! -e out ]; then
+  (umask 022 && mkdir out && chown "$owner" out)
+fi

@@ -38,7 +38,9 @@ async function submit(
   progress: ProgressSink,
 ): Promise<string | undefined> {
   const { out, resume } = request.execution;
-  const { pendingRun, requireFreeFor } = await import('../service/pending-run.js');
+  const { awaitNoRun, makeReady, pendingRun, requireFreeFor } = await import(
+    '../service/pending-run.js'
+  );
   const pending = await pendingRun(out);
   if (resume && pending !== undefined) return (await client.find(pending.run)).run;
   const hello = await client.coordinator();
@@ -60,7 +62,11 @@ async function submit(
       `the coordinator at ${client.url} keeps artifacts in ${hello.store}, not in ${parsed.store}; leave out --store`,
     );
   await requireFreeFor(out, undefined);
-  const run = await client.submit(request, hello);
+  if (!parsed.detach) await makeReady(out);
+  const run = await client.submit(request, hello).catch(async (error: unknown) => {
+    if (!parsed.detach) await awaitNoRun(out);
+    throw error;
+  });
   progress.note(`run ${run} is submitted to ${client.url}`);
   return run;
 }

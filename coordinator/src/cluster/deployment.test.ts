@@ -16,6 +16,7 @@ const path = (name: string) => join(ROOT, name);
 
 interface Service {
   readonly image?: string;
+  readonly user?: string;
   readonly build?: { readonly context: string; readonly target: string };
   readonly command?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -66,6 +67,9 @@ test('secrets are made once, for everything that the compose file wants, and for
   for (const name of required(await readFile(path('docker-compose.yml'), 'utf8')))
     assert.match(made[name] ?? '', /^k[0-9a-f]{48}$/, name);
   assert.equal(new Set(Object.values(made)).size, Object.keys(made).length);
+  assert.equal(made.KRONLENS_USER, `${process.getuid?.()}:${process.getgid?.()}`);
+  const out = await stat(join(folder, 'out'));
+  assert.deepEqual([out.uid, out.mode & 0o777], [process.getuid?.(), 0o755]);
 });
 
 test('the compose file says what a cluster needs, and lends no secrets', async () => {
@@ -92,6 +96,12 @@ test('the compose file says what a cluster needs, and lends no secrets', async (
     }
   }
   assert.deepEqual(Object.keys(networks), ['cluster']);
+  // Those that see the user's folders work as the user.
+  for (const [name, { volumes, user }] of Object.entries(services)) {
+    const folders = (volumes ?? []).some((volume) => volume.startsWith('${KRONLENS_'));
+    if (folders) assert.match(user ?? '', /^\$\{KRONLENS_USER:-node\}$/, name);
+    else assert.equal(user, undefined, name);
+  }
   for (const name of ['nats', 'coordinator', 'worker', 'worker-gpu'])
     assert.equal(services[name]?.healthcheck?.test[0], 'CMD', name);
   for (const name of ['worker', 'worker-gpu']) {

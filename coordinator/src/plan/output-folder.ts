@@ -34,7 +34,11 @@ export interface OutputFolder<Head extends RecordHead = RunRecord> {
   readonly isNew: boolean;
 }
 
-async function entries(path: string): Promise<string[] | undefined> {
+/**
+ * @returns undefined when there is no such folder
+ * @throws UsageError when there cannot be one
+ */
+export async function entries(path: string): Promise<string[] | undefined> {
   try {
     return await readdir(path);
   } catch (error) {

@@ -1,8 +1,8 @@
 // A result folder that waits for a run on a cluster: a note in it says which, so that it can be taken up again.
-import { mkdir, readdir, readFile, rm, rmdir } from 'node:fs/promises';
+import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@kronlens/proto';
-import { WORK_FOLDER } from '../plan/output-folder.js';
+import { entries, WORK_FOLDER } from '../plan/output-folder.js';
 import { UsageError } from '../plan/usage-error.js';
 
 const NOTE = 'cluster-run.json';
@@ -29,6 +29,14 @@ export async function awaitRun(out: string, pending: PendingRun): Promise<void> 
   await writeFileAtomic(join(out, WORK_FOLDER, NOTE), `${JSON.stringify(pending)}\n`);
 }
 
+/**
+ * Makes sure, before a run is submitted, that the folder can take its results.
+ * @throws the file system's error
+ */
+export async function makeReady(out: string): Promise<void> {
+  await mkdir(join(out, WORK_FOLDER), { recursive: true });
+}
+
 /** The folder waits no longer; it is removed when there is nothing in it. */
 export async function awaitNoRun(out: string): Promise<void> {
   await rm(join(out, WORK_FOLDER), { recursive: true, force: true });
@@ -45,7 +53,7 @@ export async function requireFreeFor(out: string, run: string | undefined): Prom
     throw new UsageError(
       `--out ${out} waits for run ${pending.run}: kronlens attach ${pending.run} --nats ${pending.url} --out ${out} fetches it; or give another folder`,
     );
-  const held = (await readdir(out).catch(() => [])).filter(
+  const held = ((await entries(out)) ?? []).filter(
     (name) => pending === undefined || name !== WORK_FOLDER,
   );
   // What an interrupted fetch of the same run left is written again.

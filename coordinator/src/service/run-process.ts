@@ -1,4 +1,5 @@
 // The process of one run: plans it, has its tasks executed by workers, stores the result folder.
+import { rmSync } from 'node:fs';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import {
@@ -149,11 +150,14 @@ class RunProcess {
 const process_ = new RunProcess();
 process.on('message', (message: RunMessage) => {
   if (message.kind !== 'start') return process_.hear(message);
-  // Without a coordinator nobody may work on the run.
+  // Without a coordinator nobody may work on the run. It ends before anything else happens: a run that
+  // found its folder gone would take that for its own failure, and record it.
   process.on('disconnect', () => {
-    void rm(message.folder, { recursive: true, force: true }).finally(() =>
-      process.exit(RUN_EXIT.fenced),
-    );
+    try {
+      rmSync(message.folder, { recursive: true, force: true });
+    } finally {
+      process.exit(RUN_EXIT.fenced);
+    }
   });
   void process_.run(message).then(
     (code) => process.exit(code),

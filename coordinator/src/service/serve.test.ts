@@ -167,6 +167,10 @@ test('runs are taken up again, fetched, listed and cancelled; bad input is the u
   assert.equal(nothing.code, 2);
   assert.match(nothing.stderr, /nothing/);
 
+  const nowhere = await kronlens('analyze', MLP, '--data', DIGITS, ...to(join(MLP, 'out')));
+  assert.equal(nowhere.code, 2);
+  assert.match(nowhere.stderr, /lies below one/);
+
   const { stdout } = await kronlens('runs', '--nats', cluster.url, '--json');
   const listed = JSON.parse(stdout) as { run: string; status: string; error: string | null }[];
   assert.deepEqual(
