@@ -167,12 +167,19 @@ def narrow_mixer() -> nn.Module:
     return timm.models.MlpMixer(img_size=8, patch_size=4, num_blocks=1, embed_dim=8, num_classes=CLASSES)
 
 
+def narrow_groupnorm() -> nn.Module:
+    norm = partial(nn.GroupNorm, 2)
+    down = nn.Sequential(nn.Conv2d(4, 6, 1, 2, bias=False), norm(6))
+    return Head(4, resnet.BasicBlock(4, 6, 2, down, norm_layer=norm), 6)
+
+
 def small(make: Callable[[], nn.Module], side: int = 8) -> ZooModel:
     return ZooModel(make, CLASSES, (3, side, side))
 
 
 NARROW = {
     "resnet": small(narrow_resnet),
+    "resnet-groupnorm": small(narrow_groupnorm),
     "vgg": small(narrow_vgg),
     "mobilenet": small(narrow_mobilenet),
     "densenet": small(narrow_densenet, 16),

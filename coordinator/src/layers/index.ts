@@ -11,5 +11,5 @@ export type {
 } from './layer.js';
 export { isEmbedding, isVectorwise } from './layer.js';
 export { type ChainWeight, type LinearChain, linearChain } from './linear-chain.js';
-export { distinctNames, layerName } from './names.js';
+export { distinctNames, layerName, moduleName } from './names.js';
 export { type ProjectionSplit, splitProjections } from './split-projections.js';

@@ -9,6 +9,7 @@ import {
   typeOf,
 } from '../graph/index.js';
 import { isEmbedding, type Layer } from '../layers/index.js';
+import { groupNormParameters } from './affine-names.js';
 import { type BlockValue, layerMatrix, type ParameterMatrix, plain } from './parameter-block.js';
 
 const AFFINE = /\.(weight|bias)$/;
@@ -44,9 +45,11 @@ export function modelParameters(
     ofLayers.set(value, () => rows);
   }
   const found = new Map<string, ParameterMatrix>();
+  const laidOutAnew = groupNormParameters(graph);
   for (const value of new Set(graph.nodes.flatMap(reads))) {
     if (graph.initializers.get(value)?.dtype !== 'float32') continue;
-    const name = nameOf(graph, value);
+    const own = nameOf(graph, value);
+    const name = (isMadeUp(own) ? laidOutAnew.get(value) : undefined) ?? own;
     const matrix = ofLayers.get(value)?.() ?? single(graph, value, name);
     if (!ofLayers.has(value) && (isMadeUp(name) || STATISTICS.test(name))) continue;
     if (!dependents(graph, new Set([value])).has(logits)) continue;
