@@ -98,6 +98,7 @@ async function assertReported(out: string, rows: readonly BoundRow[]): Promise<v
   assert.deepEqual(charts.slice(0, 3), ['bound-objective', 'bound-kl', 'kl-by-layer']);
   // Of all parameters but the last bias, which is one number.
   assert.equal(deviations.length, 3);
+  assert.equal(charts.filter((chart) => chart === 'posterior-standard-deviations').length, 3);
   const layers = document.querySelectorAll('[data-table="posterior-kl"] tbody tr');
   assert.deepEqual(
     [...layers].map((row) => row.querySelector('td')?.textContent),

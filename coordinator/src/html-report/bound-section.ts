@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import type { BoundRow, PosteriorKlRow } from '@kronlens/proto';
 import { formatCount, formatNumber } from '../report/number-format.js';
-import { type BoundResults, posteriorDeviations } from '../results/index.js';
+import { type BoundResults, type DeviationBasis, posteriorDeviations } from '../results/index.js';
 import { figure, type Series } from './chart.js';
 import { type HtmlColumn, htmlTable } from './html-table.js';
 import { html, type Markup } from './markup.js';
@@ -127,7 +127,35 @@ function quantiles(sorted: Float64Array): Series['points'] {
   });
 }
 
-async function deviationFigures(run: BoundResults): Promise<readonly Markup[]> {
+interface DeviationFigure {
+  readonly basis: DeviationBasis;
+  readonly kind: string;
+  readonly title: string;
+  readonly caption: string;
+  readonly xLabel: string;
+}
+
+const OWN_BASIS: DeviationFigure = {
+  basis: 'own',
+  kind: 'posterior-deviations',
+  title: 'in the basis of Q',
+  caption:
+    'Standard deviations of Q in its own basis, the largest first: directions that may be noisy, and the few that may not.',
+  xLabel: '% of the directions',
+};
+const STANDARD_BASIS: DeviationFigure = {
+  basis: 'standard',
+  kind: 'posterior-standard-deviations',
+  title: 'in the standard basis',
+  caption:
+    'Standard deviations of the weights themselves under Q, the largest first: in the standard basis the variants with Kronecker eigenbases are correlated, too.',
+  xLabel: '% of the weights',
+};
+
+async function deviationFigures(
+  run: BoundResults,
+  { basis, kind, title, caption, xLabel }: DeviationFigure,
+): Promise<readonly Markup[]> {
   const weights = [...new Set(run.kl.map(({ parameter }) => parameter))].filter((parameter) =>
     run.kl.some((row) => row.parameter === parameter && row.dimension > 1),
   );
@@ -135,15 +163,14 @@ async function deviationFigures(run: BoundResults): Promise<readonly Markup[]> {
   for (const parameter of weights) {
     const curves = new Map<string, Series['points']>();
     for (const { variant } of run.bounds) {
-      const sorted = await posteriorDeviations(run, variant, parameter);
+      const sorted = await posteriorDeviations(run, variant, parameter, basis);
       if (sorted !== undefined) curves.set(variant, quantiles(sorted));
     }
     const made = figure({
-      kind: 'posterior-deviations',
-      title: `Deviations of ${parameter}`,
-      caption:
-        'Standard deviations of Q in its own basis, the largest first: directions that may be noisy, and the few that may not.',
-      xLabel: '% of the directions',
+      kind,
+      title: `Deviations of ${parameter} ${title}`,
+      caption,
+      xLabel,
       yLabel: 'σ',
       yScale: 'log',
       series: seriesOf(run, (variant) => curves.get(variant) ?? []),
@@ -166,6 +193,8 @@ export async function boundSection(run: BoundResults): Promise<Anchored> {
     historyFigure(run, 'objective', 'Objective', 'Surrogate loss plus penalty, by epoch.'),
     historyFigure(run, 'kl', 'KL', 'KL(Q‖P) at the end of each epoch.'),
   ];
+  const isRotated = run.bounds.some(({ variant }) => variant !== 'base');
+  const standard = isRotated ? await deviationFigures(run, STANDARD_BASIS) : [];
   const prior = facts.init === null ? 'centred at 0' : `centred at ${basename(facts.init)}`;
   const body = html`<section id="${id}" data-bound="${name}">
 <h2>${name}: PAC-Bayes bounds</h2>
@@ -178,7 +207,7 @@ ${facts.warnings.map(
 <div class="charts">${figures.map((each) => each ?? '')}</div>
 <h3 id="${id}-posterior">Posterior</h3>
 ${klTable(run, layers)}
-<div class="charts">${klFigure(run, layers) ?? ''}${await deviationFigures(run)}</div>
+<div class="charts">${klFigure(run, layers) ?? ''}${await deviationFigures(run, OWN_BASIS)}${standard}</div>
 </section>
 `;
   return { id, name, parts, body };

@@ -68,15 +68,21 @@ export async function openBound(folder: string, name: string): Promise<BoundResu
   };
 }
 
+/** The basis of the posterior's noise, or that of the weights themselves; without Kronecker eigenbases they are one. */
+export type DeviationBasis = 'own' | 'standard';
+
 /**
- * Standard deviations of one parameter in the posterior's own basis, largest first.
+ * Standard deviations of one parameter in a basis, largest first.
  * @throws BadInputError when the file is damaged
  */
 export async function posteriorDeviations(
   { folder }: BoundResults,
   variant: string,
   parameter: string,
+  basis: DeviationBasis,
 ): Promise<Float64Array | undefined> {
-  const found = await readMatrix(folder, 'posterior', parameter, 'deviations', `${variant}.`);
+  const read = (kind: string) => readMatrix(folder, 'posterior', parameter, kind, `${variant}.`);
+  const standard = basis === 'standard' ? await read('standard_deviations') : undefined;
+  const found = standard ?? (await read('deviations'));
   return found?.values.slice().sort().reverse();
 }

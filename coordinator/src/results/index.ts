@@ -1,6 +1,11 @@
 // Reading result folders: records, tables and matrices of finished runs.
 export { type AnalysisFacts, type AnalysisResults, openAnalysis } from './analysis-results.js';
-export { type BoundResults, openBound, posteriorDeviations } from './bound-results.js';
+export {
+  type BoundResults,
+  type DeviationBasis,
+  openBound,
+  posteriorDeviations,
+} from './bound-results.js';
 export { type ComparisonResults, openComparison } from './comparison-results.js';
 export type {
   LayerComparisonSummary,
