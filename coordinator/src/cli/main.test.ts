@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { ints } from '../graph/index.js';
 import { examplePath, kronlens } from '../testing/kronlens-process.js';
 import { changedModel, networkBytes, writeModel } from '../testing/model-file.js';
 import { inTemporaryFolder } from '../testing/result-folder.js';
+import { node } from '../testing/small-graph.js';
 import { VERSION } from '../version.js';
 
 test('help has examples and goes to stdout; without a command it goes to stderr with 2', async () => {
@@ -20,6 +22,30 @@ test('help has examples and goes to stdout; without a command it goes to stderr 
   assert.deepEqual([none.code, none.stdout], [2, '']);
   assert.match(none.stderr, /^Usage: kronlens/);
   assert.deepEqual(version, { code: 0, stdout: `${VERSION}\n`, stderr: '' });
+});
+
+test('inspect of an unsupported model counts ops, and names the layers that each blocks', async () => {
+  const crop = (from: string, to: string) =>
+    node('CenterCropPad', [from, 'width'], [to], { axes: ints([1]) });
+  const bytes = networkBytes([
+    node('Constant', [], ['width'], { value_ints: ints([5]) }),
+    crop('hidden', 'once'),
+    crop('once', 'active'),
+  ]);
+  await inTemporaryFolder(async (folder) => {
+    const model = await writeModel(join(folder, 'model.onnx'), bytes);
+    const [table, json] = await Promise.all([
+      kronlens('inspect', model),
+      kronlens('inspect', model, '--json'),
+    ]);
+    assert.equal(table.code, 0, table.stderr);
+    assert.match(table.stdout, /^fc2 +MatMul +fc2\.weight/m);
+    assert.match(table.stdout, /^unsupported op CenterCropPad: 2 nodes, .*the output and fc1$/m);
+    const { layers, skipped, unsupportedOps } = JSON.parse(json.stdout);
+    const names = (all: readonly { name: string }[]) => all.map(({ name }) => name);
+    assert.deepEqual([names(layers), names(skipped)], [['fc2'], ['fc1']]);
+    assert.deepEqual(unsupportedOps, [{ op: 'CenterCropPad', count: 2, blocks: ['fc1'] }]);
+  });
 });
 
 test('inspect shows the layers as a table and as JSON', async () => {
