@@ -1,6 +1,7 @@
 // The engines of the benchmark: the project's executor over an artifact store in memory or in a folder.
 import { contentId, FolderStore } from '@kronlens/proto';
 import { createExecutor } from '@kronlens/worker';
+import { ConstantsFolder } from '../coordinator/dist/plan/constants-folder.js';
 import { LocalQueue } from '../coordinator/dist/plan/queue.js';
 import { taskEvaluator } from '../coordinator/dist/plan/task-evaluator.js';
 
@@ -53,13 +54,17 @@ export async function openEngine(folder, parallel, linalg = 'portable') {
   });
   const execute = (task, signal) => executor.execute(task, signal);
   const signal = new AbortController().signal;
+  const constants = new ConstantsFolder();
   return {
     store,
     queue: new LocalQueue({ execute, parallelism: parallel, signal }),
-    evaluator: taskEvaluator(execute),
+    evaluator: taskEvaluator(execute, constants),
     hardware: executor.hardware,
     warnings: executor.warnings,
     onProgress() {},
-    close: () => executor.close(),
+    async close() {
+      await executor.close();
+      constants.close();
+    },
   };
 }

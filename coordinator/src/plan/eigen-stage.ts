@@ -39,7 +39,8 @@ function eigenTask({ bundle, tensor, layer, size, surrogate }: EigenJob): Task {
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'eigen', value } });
 }
 
-async function readEigenpairs(engine: Engine, id: string): Promise<Eigenpairs> {
+/** The pairs in the bundle of a decomposition. @throws KronlensError when it is none */
+export async function readEigenpairs(engine: Engine, id: string): Promise<Eigenpairs> {
   const bundle = decodeBundle(await engine.store.get(id));
   const values = bundle.get('eigenvalues')?.values;
   const vectors = bundle.get('eigenvectors')?.values;
@@ -50,7 +51,7 @@ async function readEigenpairs(engine: Engine, id: string): Promise<Eigenpairs> {
 
 /**
  * Decomposes all matrices.
- * @param handle gets each result and the content id of its bundle; only one is in memory at a time
+ * @param handle gets each content id of a bundle, which `readEigenpairs` reads; it is asked one at a time
  * @param seen is told of every result, recorded ones included
  */
 export async function runEigenStage(
@@ -58,17 +59,14 @@ export async function runEigenStage(
   jobs: readonly EigenJob[],
   progress: StageProgress,
   seen: (result: TaskResult) => void,
-  handle: (job: EigenJob, pairs: Eigenpairs, bundle: string) => Promise<void>,
+  handle: (job: EigenJob, bundle: string) => Promise<void>,
 ): Promise<void> {
   await runTasks(
     engine,
     {
       jobs: [...jobs].sort((a, b) => b.size - a.size),
       task: eigenTask,
-      handle: async (job, result) => {
-        const id = artifactOf(result, 'eigen');
-        await handle(job, await readEigenpairs(engine, id), id);
-      },
+      handle: (job, result) => handle(job, artifactOf(result, 'eigen')),
     },
     progress,
     seen,

@@ -2,7 +2,7 @@
 import { exactMasses } from '../../merge/density-rows.js';
 import { writeEigenvectors } from '../../merge/factor-files.js';
 import { factorName } from '../../merge/layer-factors.js';
-import { runEigenStage } from '../eigen-stage.js';
+import { readEigenpairs, runEigenStage } from '../eigen-stage.js';
 import { writeExactVectors } from './exact-eigenvectors.js';
 import type { AnalysisStage } from './stage.js';
 
@@ -13,7 +13,8 @@ export const eigenpairs: AnalysisStage = {
 
   async run(work, progress) {
     const { engine, matrices, options, seen } = work;
-    await runEigenStage(engine, matrices, progress, seen, async (job, pairs, bundle) => {
+    await runEigenStage(engine, matrices, progress, seen, async (job, bundle) => {
+      const pairs = await readEigenpairs(engine, bundle);
       const layer = work.layer(job.layer);
       const { spectra, files } = layer;
       const { operator, group } = job;

@@ -114,7 +114,7 @@ export async function findBases(
     decomposed,
     progress,
     seen,
-    async ({ layer, group, operator }, _, id) => {
+    async ({ layer, group, operator }, id) => {
       found.set(`${layer} ${factorName(operator, group)}`, id);
     },
   );
