@@ -86,7 +86,7 @@ async function layBy(work: AnalysisWork, files: LayerFiles, factors: LayerFactor
   work.layers.set(layer.name, { files, spectra, eigenpairs: new Map(), factors: bundle });
   if (isEmbedding(layer) && (exact || structure || work.options.ekfac))
     work.notes.push(
-      `layer '${layer.name}' is an embedding: its factors are measured, its exact block is not`,
+      `layer '${layer.name}' is an embedding: its factors are measured, its exact block and EKFAC are not; --block '${layer.tiedTo ?? layer.name}.weight' measures the block`,
     );
   for (const [group, { input, output }] of factors.groups.entries()) {
     const add = (operator: EigenJob['operator'], size = 0) => {
