@@ -108,6 +108,36 @@ describe('discoverLayers', () => {
     );
   });
 
+  it('names layers whose scope lacks a module by their bias or table', async () => {
+    const named = (op: string, inputs: string[], output: string, name: string) => ({
+      ...node(op, inputs, [output]),
+      name,
+    });
+    const { layers } = await discover(
+      [
+        named('MatMul', ['x', 'onnx::MatMul_7'], 'h', '/dec/q/MatMul'),
+        named('Add', ['h', 'model.dec.q.bias'], 'a', '/dec/q/Add'),
+        named('Gather', ['model.dec.wpe.weight', 'ids'], 'rows', '/dec/wpe/Gather'),
+        named('Add', ['a', 'rows'], 'b', '/dec/Add'),
+        named('MatMul', ['b', 'onnx::MatMul_8'], 'c', '/dec/k/MatMul'),
+        named('Add', ['c', 'norm.bias'], 'y', '/norm/Add'),
+      ],
+      {
+        'onnx::MatMul_7': weight([3, 4]),
+        'model.dec.q.bias': weight([4]),
+        'model.dec.wpe.weight': weight([6, 4]),
+        ids: tensor.intTensor([3, 1, 3, 1], [BATCH, 2]),
+        'onnx::MatMul_8': weight([4, 4]),
+        'norm.bias': weight([4]),
+      },
+      [BATCH, 2, 3],
+    );
+    assert.deepEqual(
+      layers.map(({ name }) => name),
+      ['model.dec.q', 'model.dec.wpe', 'dec.k'],
+    );
+  });
+
   it('gives a grouped convolution the dimensions of one block', async () => {
     const { layers } = await discover(
       [

@@ -20,7 +20,7 @@ import type {
   SkippedLayer,
   UnsupportedNode,
 } from './layer.js';
-import { distinctNames, layerName, moduleName } from './names.js';
+import { distinctNames, layerName, roleName } from './names.js';
 
 /** One node that uses a weight, before uses of the same weight are put together. */
 interface Candidate {
@@ -81,9 +81,10 @@ export function discoverLayers(graph: ShapedGraph, batch: number, output: string
   });
   const names = distinctNames(
     groups.map(([first], index) => {
-      const { node, op, weight } = first as Candidate;
+      const { node, op, weight, bias } = first as Candidate;
       const tied = op === 'Gather' || others[index] !== undefined;
-      return (tied ? moduleName(node) : undefined) ?? layerName(node, original(weight));
+      const role = tied ? roleName(node, original(weight), 'weight') : undefined;
+      return role ?? layerName(node, original(weight), bias);
     }),
   );
   const nameOf = new Map(groups.map((uses, index) => [uses, names[index] as string]));

@@ -3,22 +3,36 @@ import type { Node } from '../graph/index.js';
 
 /**
  * The module path of the layer at `node`, from (in this order) the weight's name `path.weight`, the
- * current exporter's `pkg.torch.onnx.name_scopes` metadata, the TorchScript exporter's node names
- * (`/layer1/layer1.0/conv1/Conv`), else the node's name.
+ * bias's, the current exporter's `pkg.torch.onnx.name_scopes` metadata, the TorchScript exporter's
+ * node names (`/layer1/layer1.0/conv1/Conv`), else the node's name.
  */
-export function layerName(node: Node, weight: string): string {
-  const path = weightPath(weight);
-  return path ?? moduleName(node) ?? node.name;
+export function layerName(node: Node, weight: string, bias?: string): string {
+  return parameterPath(weight, 'weight') ?? roleName(node, bias, 'bias') ?? node.name;
 }
 
-/** The module path of the node by the exporters' scopes alone: of one among several uses of a weight. */
+/**
+ * The module path of one among several roles of a parameter: that of the node's scope, for which the parameter's
+ * own is taken where both end in the same module. Scopes of TorchScript lack modules that are not called as such.
+ */
+export function roleName(
+  node: Node,
+  parameter: string | undefined,
+  part: 'weight' | 'bias',
+): string | undefined {
+  const module = moduleName(node);
+  const path = parameter === undefined ? undefined : parameterPath(parameter, part);
+  const last = (name: string) => name.slice(name.lastIndexOf('.') + 1);
+  return module !== undefined && path !== undefined && last(path) === last(module) ? path : module;
+}
+
+/** The module path of the node by the exporters' scopes alone. */
 export function moduleName(node: Node): string | undefined {
   return scopeName(node) ?? pathName(node.name);
 }
 
-function weightPath(weight: string): string | undefined {
-  if (weight.endsWith('.weight')) return weight.slice(0, -'.weight'.length);
-  return undefined;
+/** `path` of a parameter called `path.weight`, for the part `weight`. */
+function parameterPath(parameter: string, part: string): string | undefined {
+  return parameter.endsWith(`.${part}`) ? parameter.slice(0, -part.length - 1) : undefined;
 }
 
 /** The last scope but the node itself of `['', 'enc', 'enc.linear1', 'linear_3']`. */
