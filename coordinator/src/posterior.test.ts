@@ -63,6 +63,22 @@ for (const basis of ['standard', 'rotated'] as const)
     assert.equal(history.get('errors')?.values[0], wrong / bench.samples);
   });
 
+test('deviations begin at the magnitudes of the parameters, or at a share of them', async (t) => {
+  const bench = await posteriorBench(t, filesOf('mlp'), 8);
+  const optimiser = { ...DEFAULT_OPTIMISER, learningRate: 0 };
+  const [whole, tenth] = [
+    await bench.run([], { optimiser }),
+    await bench.run([], { optimiser, firstScale: 0.1 }),
+  ];
+  for (const { name, values } of await bench.trained()) {
+    const [full, small] = [whole, tenth].map(({ state }) => state.get(`log_std/${name}`)?.values);
+    for (const [i, value] of values.entries()) {
+      assert.ok(Math.abs((full?.[i] ?? NaN) - Math.log(Math.abs(value))) < 1e-5, `${name} ${i}`);
+      assert.ok(Math.abs((full?.[i] ?? NaN) - (small?.[i] ?? NaN) - Math.log(10)) < 1e-5);
+    }
+  }
+});
+
 test('epochs in one task or in several give the same bytes; another seed does not', async (t) => {
   const bench = await posteriorBench(t, filesOf('lenet-small'), 8);
   const bases = await rotatedBases(bench);

@@ -101,6 +101,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep-init", action="store_true", help="also write the untrained networks, NAME.init.onnx")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
 
@@ -117,6 +118,8 @@ def main() -> None:
     for name, kind in {"lenet": LeNet, "mlp": MLP}.items():
         torch.manual_seed(options.seed)
         model = kind()
+        if options.keep_init:
+            export(model, inputs[:2], options.out / f"{name}.init.onnx")
         train(model, inputs[training], labels[training], generator)
         export(model, inputs[:2], options.out / f"{name}.onnx")
         print(

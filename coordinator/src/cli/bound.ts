@@ -70,12 +70,14 @@ function required(value: string | undefined, flag: string): string {
 
 function boundRequest(model: string, parsed: Parsed): BoundRequest {
   const { seed, samples, scale, device, linalg, delta, deltaPrime, b, c } = parsed;
-  const { epochs, batch, learningRate, alpha, epsilon, decay, decayEpochs, firstRho } = parsed;
+  const { epochs, batch, learningRate, alpha, epsilon, decay, decayEpochs } = parsed;
+  const { firstRho, firstScale } = parsed;
   const { interval, checkpoint, mcSamples, testDraws, drawSamples } = parsed;
   return {
     options: {
       ...{ seed, samples, scale, device, linalg, delta, deltaPrime, b, c },
-      ...{ epochs, batch, learningRate, alpha, epsilon, decay, decayEpochs, firstRho },
+      ...{ epochs, batch, learningRate, alpha, epsilon, decay, decayEpochs },
+      ...{ firstRho, firstScale },
       ...{ interval, checkpoint, mcSamples, testDraws, drawSamples },
       variants: parsed.variant,
       memoryBytes: parsed.memory,
@@ -157,6 +159,7 @@ function addOptimiser(command: Command): Command {
     .option('--decay <x>', 'the learning rate is multiplied by this', share, 0.1)
     .option('--decay-epochs <n>', 'after every so many epochs; 0: never', wholeNumber, 400)
     .option('--first-rho <x>', 'rho at the start; lambda = exp(2 rho)', finiteNumber, -3)
+    .option('--first-scale <x>', 'deviations begin at this times |w|', positiveNumber, 1)
     .option('--interval <n>', 'epochs between two bases of iter', positiveInteger, 10)
     .option('--checkpoint <n>', 'epochs of one task', positiveInteger, 10)
     .option(

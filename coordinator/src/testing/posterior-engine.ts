@@ -38,6 +38,7 @@ type StepFields = Fields<{
   seed: bigint;
   priorMean: string;
   start: string;
+  firstScale: number;
   firstEpoch: bigint;
   lastEpoch: bigint;
   optimiser: {

@@ -13,8 +13,8 @@ import type { BasisIds } from './posterior-job.js';
 const SMALLEST = 1e-6;
 
 /**
- * s = log |U^T W V| of rotated parameters, log |w| of all others. A parameter that is zero throughout
- * begins at the prior's standard deviation.
+ * s = log(scale |U^T W V|) of rotated parameters, log(scale |w|) of all others. A parameter that is zero
+ * throughout begins at the prior's standard deviation.
  * @param parameters the trained values, tensors named like the parameters
  * @param rho logarithm of the prior's standard deviation
  * @throws KronlensError when a parameter or its basis is not there or does not fit
@@ -23,7 +23,7 @@ export async function firstLogStds(
   facts: readonly ParameterFacts[],
   parameters: ReadonlyMap<string, BundleTensor>,
   bases: ReadonlyMap<string, readonly BasisIds[]>,
-  rho: number,
+  { rho, scale }: { readonly rho: number; readonly scale: number },
   { store, linalg }: { readonly store: Pick<ArtifactStore, 'get'>; readonly linalg: LinearAlgebra },
 ): Promise<ReadonlyMap<string, Float32Array>> {
   const found = new Map<string, Float32Array>();
@@ -33,16 +33,16 @@ export async function firstLogStds(
       throw new KronlensError('bad-task', `the trained parameters lack '${name}'`);
     const basis = bases.get(name) ?? [];
     const turned = rotated ? await toBasis(name, values, basis, store, linalg) : values;
-    found.set(name, logMagnitudes(turned, rho));
+    found.set(name, logMagnitudes(turned, rho, scale));
   }
   return found;
 }
 
-function logMagnitudes(values: Float64Array, rho: number): Float32Array {
+function logMagnitudes(values: Float64Array, rho: number, scale: number): Float32Array {
   const square = values.reduce((sum, value) => sum + value * value, 0) / values.length;
   if (square === 0) return new Float32Array(values.length).fill(rho);
   const least = SMALLEST * Math.sqrt(square);
-  return Float32Array.from(values, (value) => Math.log(Math.max(Math.abs(value), least)));
+  return Float32Array.from(values, (value) => Math.log(scale * Math.max(Math.abs(value), least)));
 }
 
 /** U^T W V of every group, or U^T b. */

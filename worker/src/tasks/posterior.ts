@@ -192,10 +192,11 @@ async function startOf(
 ): Promise<PosteriorStart> {
   if (checkpoint !== '') return { kind: 'checkpoint', id: checkpoint };
   if (task.start !== '') return { kind: 'state', id: task.start };
-  const { parameters, firstRho: rho } = task;
+  const { parameters, firstRho: rho, firstScale: scale = 1 } = task;
+  if (!(scale > 0)) throw new PosteriorTaskError(`deviations cannot begin at ${scale} |w|`);
   const values = decodeBundle(await store.get(parameters));
   const facts = programParameters(step.full);
-  const logStds = await firstLogStds(facts, values, bases, rho, { store, linalg });
+  const logStds = await firstLogStds(facts, values, bases, { rho, scale }, { store, linalg });
   return { kind: 'first', parameters, logStds, rho };
 }
 

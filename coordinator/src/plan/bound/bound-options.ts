@@ -32,6 +32,8 @@ export interface BoundOptions
   readonly decayEpochs: number;
   /** rho at the start, lambda = exp(2 rho). */
   readonly firstRho: number;
+  /** Standard deviations begin at this times |w|. */
+  readonly firstScale: number;
   /** Epochs between two bases of iter; at first, of iter-d. */
   readonly interval: number;
   /** Epochs of one task, whose end can be resumed from. */

@@ -133,6 +133,7 @@ export function posteriorTask(
     priorMean: shared.prior,
     start: state,
     firstRho: options.firstRho,
+    firstScale: options.firstScale,
     bases: [...bases],
     penalty: create(PriorPenaltySchema, { delta, precision: b, largestVariance: c }),
     optimiser: create(RmsPropSchema, { learningRate, alpha, epsilon, decay, decayEpochs }),
