@@ -1,16 +1,9 @@
 // The trainable parameters of a model: weights as their matrices, biases, normalisation's and others.
 import { BadInputError } from '@kronlens/proto';
-import {
-  dependents,
-  elementCount,
-  intAttribute,
-  type Node,
-  type ShapedGraph,
-  type Tensor,
-  typeOf,
-} from '../graph/index.js';
+import { dependents, elementCount, type ShapedGraph, type Tensor, typeOf } from '../graph/index.js';
 import { permuted } from '../graph/ops/constant-tensor.js';
 import type { Layer } from '../layers/index.js';
+import { layerMatrix } from './parameter-block.js';
 
 /**
  * How an initializer holds a parameter: the parameter reshaped to `apart`, its axes permuted (as ONNX
@@ -94,11 +87,10 @@ export function findParameters(
     const found = rest.map((copy) => findPlace(graph, copy, facts.shape, values));
     parameters.push({ name, ...facts, places: [...known, ...found] });
   };
-  const nodes = new Map(graph.nodes.map((node) => [node.name, node]));
   for (const layer of layers) {
     if (copies.has(layer.weight)) {
       const shape = [layer.groups * layer.outDim, layer.inDim];
-      const known = weightPlaces(graph, nodes, layer);
+      const known = weightPlaces(graph, layer);
       claim(`${layer.name}.weight`, { part: 'weight', layer, shape }, layer.weight, known);
     }
     const bias = layer.bias === undefined ? undefined : origin(layer.bias);
@@ -138,36 +130,17 @@ function inputsOf(
   return new Set(inputs);
 }
 
-/** Where the nodes of a layer read its weight. */
-function weightPlaces(
-  graph: ShapedGraph,
-  nodes: ReadonlyMap<string, Node>,
-  layer: Layer,
-): readonly ParameterPlace[] {
-  const places = new Map<string, ParameterPlace>();
-  for (const { node: name } of layer.uses) {
-    const node = nodes.get(name);
-    if (node === undefined) throw new Error(`graph has no node '${name}'`);
-    const place = weightPlace(graph, node, layer);
-    places.set(place.initializer, place);
-  }
-  return [...places.values()];
-}
-
-function weightPlace(graph: ShapedGraph, node: Node, layer: Layer): ParameterPlace {
-  const { groups, outDim: m, inDim: n } = layer;
-  const [a = '', b = ''] = node.inputs;
-  const right = graph.initializers.has(b);
-  if (layer.op === 'Conv') return { initializer: b, apart: [groups * m, n], perm: undefined };
-  if (layer.op === 'ConvTranspose') {
-    // Stored as [groups * channels, m, ...kernel].
-    const kernel = elementCount(typeOf(graph, b).shape.slice(2));
-    return { initializer: b, apart: [groups, m, n / kernel, kernel], perm: [0, 2, 1, 3] };
-  }
-  const flipped = layer.op === 'Gemm' && intAttribute(node, right ? 'transB' : 'transA', 0) === 1;
-  // A right operand multiplies as [in, out], a left one as [out, in].
-  const same = right === flipped;
-  return { initializer: right ? b : a, apart: [m, n], perm: same ? undefined : [1, 0] };
+/** Where the nodes of a layer read its weight: `layerMatrix`, the other way round. */
+function weightPlaces(graph: ShapedGraph, layer: Layer): readonly ParameterPlace[] {
+  return layerMatrix(graph, layer, false).values.map(({ value, apart, perm }) => {
+    const back = perm.map((_, axis) => perm.indexOf(axis));
+    const isAsItLies = perm.every((axis, place) => axis === place);
+    return {
+      initializer: value,
+      apart: perm.map((axis) => apart[axis] ?? 1),
+      perm: isAsItLies ? undefined : back,
+    };
+  });
 }
 
 /** How another copy of a parameter is laid out: found by comparing contents. */
