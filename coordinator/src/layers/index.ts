@@ -1,4 +1,5 @@
 // Layers: what is analysed, by name.
+export { constantLayers } from './constant-layers.js';
 export { discoverLayers } from './discover.js';
 export { foldedEmbeddings } from './folded-embeddings.js';
 export type {

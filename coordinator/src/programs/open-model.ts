@@ -16,6 +16,7 @@ import {
   spreadPositions,
 } from '../graph/index.js';
 import {
+  constantLayers,
   type Discovery,
   discoverLayers,
   foldedEmbeddings,
@@ -92,6 +93,7 @@ export async function openModel(
     ...model.notes,
     ...(logits.note === undefined ? [] : [logits.note]),
     ...foldedEmbeddings(probe),
+    ...constantLayers(graph, probe),
   ];
   return {
     path,
