@@ -73,10 +73,16 @@ function halfToNumber(half: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
-/** As `tensorNumbers`, as an array of the type where it is floating-point: for tensors that may be large. */
+/**
+ * As `tensorNumbers`, as an array of the type where it is floating-point: for tensors that may be large. It may
+ * share the tensor's memory.
+ */
 export function tensorElements(tensor: Tensor): ArrayLike<number> {
-  if (tensor.dtype === 'float32') return new Float32Array(aligned(tensor));
-  if (tensor.dtype === 'float64') return new Float64Array(aligned(tensor));
+  const { dtype, bytes } = tensor;
+  const { byteOffset, byteLength } = bytes;
+  const [buffer, start] = byteOffset % 8 === 0 ? [bytes.buffer, byteOffset] : [aligned(tensor), 0];
+  if (dtype === 'float32') return new Float32Array(buffer, start, byteLength / 4);
+  if (dtype === 'float64') return new Float64Array(buffer, start, byteLength / 8);
   return tensorNumbers(tensor);
 }
 

@@ -118,19 +118,23 @@ function sampleOf(
     : (index) => (Math.floor(index / inner) % size) % batch;
 }
 
-function changes(before: Tensor | undefined, after: Tensor | undefined): number[] {
+/** The entries (row-major) that differ. */
+function changes(before: Tensor | undefined, after: Tensor | undefined): Uint32Array {
   if (before === undefined || after === undefined) throw new Error('a fetched value is missing');
   const [old, now] = [tensorElements(before), tensorElements(after)];
-  const changed: number[] = [];
+  const changed = new Uint32Array(now.length);
+  let count = 0;
   for (let index = 0; index < now.length; index += 1) {
     const value = now[index] ?? NaN;
     const was = old[index] ?? NaN;
     if (value === was) continue;
     // Kernels may round a row differently when its neighbour changes; that is no influence.
-    if (Math.abs(value - was) > 1e-4 * Math.max(1e-3, Math.abs(value), Math.abs(was)))
-      changed.push(index);
+    if (Math.abs(value - was) > 1e-4 * Math.max(1e-3, Math.abs(value), Math.abs(was))) {
+      changed[count] = index;
+      count += 1;
+    }
   }
-  return changed;
+  return changed.subarray(0, count);
 }
 
 /** Deterministic values in [0, 1) for floats, zeros otherwise. */
