@@ -135,6 +135,7 @@ export {
   TensorSchema,
 } from './gen/kronlens/v1/tensor_pb.js';
 export {
+  checkpointId,
   dataArraysOf,
   decodeProgram,
   decodeResult,

@@ -57,6 +57,8 @@ export interface ExecutorOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Seconds between two checkpoints of a posterior task; 120 by default. They change no result. */
   readonly checkpointSeconds?: number | undefined;
+  /** Whether checkpoints that are not needed any more are left for others to remove. */
+  readonly leavesCheckpoints?: boolean;
 }
 
 const CHECKPOINT_SECONDS = 120;
@@ -144,7 +146,8 @@ class LocalExecutor implements Executor {
     const id = taskId(task);
     const earlier = isNew ? undefined : await store.getResult(id);
     if (earlier !== undefined) return earlier;
-    const checkpoint = new TaskCheckpoint(store, id, this.hardware);
+    const removes = this.#options.leavesCheckpoints !== true;
+    const checkpoint = new TaskCheckpoint(store, id, this.hardware, removes);
     const result = await this.#compute(task, id, signal, onComputed, checkpoint);
     await store.putResult(id, result);
     await checkpoint.remove();

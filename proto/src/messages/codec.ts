@@ -67,6 +67,11 @@ export function taskId(task: Task): string {
   return createHash('sha256').update(toBinary(TaskSchema, bare)).digest('hex');
 }
 
+/** Under which id it is recorded where a task stands that is not done yet. */
+export function checkpointId(taskId: string): string {
+  return createHash('sha256').update(`checkpoint of task ${taskId}`).digest('hex');
+}
+
 /** The data arrays that a task reads. */
 export function dataArraysOf({ kind }: Task): readonly DataArray[] {
   switch (kind.case) {

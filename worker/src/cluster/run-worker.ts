@@ -107,6 +107,8 @@ class Worker {
       parallelism: concurrency,
       device,
       linalg,
+      // Workers may not remove artifacts; who queued a task does.
+      leavesCheckpoints: true,
       onProgress: progress.report,
     });
     for (const warning of executor.warnings) log(`warning: ${warning}`);

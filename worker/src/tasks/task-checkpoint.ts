@@ -1,7 +1,7 @@
 // Where a running task stands, recorded beside its result's place, so that whoever tries it again goes on from there.
 import {
   type ArtifactStore,
-  contentId,
+  checkpointId,
   create,
   type Hardware,
   HardwareSchema,
@@ -12,25 +12,30 @@ import {
 /** The artifact of a checkpoint. */
 const NAME = 'checkpoint';
 
-/** Under which id the checkpoint of a task is recorded. */
-export function checkpointId(taskId: string): string {
-  return contentId(new TextEncoder().encode(`checkpoint of task ${taskId}`));
-}
-
 /** The checkpoint of one task; a later one takes the place of an earlier. */
 export class TaskCheckpoint {
   readonly #store: ArtifactStore;
   readonly #id: string;
   readonly #hardware: Readonly<Record<string, string>>;
+  readonly #removes: boolean;
   #own: string | undefined;
   #before: readonly Hardware[] = [];
   #writing: Promise<void> = Promise.resolve();
 
-  /** @param hardware what computes the task here */
-  constructor(store: ArtifactStore, taskId: string, hardware: Readonly<Record<string, string>>) {
+  /**
+   * @param hardware what computes the task here
+   * @param removes whether what is not needed any more is removed; else that is left to who queued the task
+   */
+  constructor(
+    store: ArtifactStore,
+    taskId: string,
+    hardware: Readonly<Record<string, string>>,
+    removes: boolean,
+  ) {
     this.#store = store;
     this.#id = checkpointId(taskId);
     this.#hardware = hardware;
+    this.#removes = removes;
   }
 
   /** The content id of what an earlier try left; empty: it begins at the beginning. */
@@ -60,7 +65,7 @@ export class TaskCheckpoint {
   /** Removes the checkpoint: the task's result is recorded. */
   async remove(): Promise<void> {
     await this.#writing;
-    if (this.#own !== undefined) await this.#store.delete(this.#own).catch(() => {});
+    await this.#forget(this.#own);
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
@@ -74,7 +79,11 @@ export class TaskCheckpoint {
     await this.#store.putResult(this.#id, result);
     const old = this.#own;
     this.#own = id;
-    if (old !== undefined && old !== id) await this.#store.delete(old).catch(() => {});
+    if (old !== id) await this.#forget(old);
+  }
+
+  async #forget(id: string | undefined): Promise<void> {
+    if (this.#removes && id !== undefined) await this.#store.delete(id).catch(() => {});
   }
 }
 

@@ -5,6 +5,7 @@ import {
   decodeBundle,
   KronlensError,
   type ParameterBasis,
+  type Task,
   type TaskResult,
   taskId,
 } from '@kronlens/proto';
@@ -15,6 +16,7 @@ import type { StageProgress } from '../stage-progress.js';
 import { findBases, type OutputOperator } from './basis-stage.js';
 import type { BoundOptions, Variant } from './bound-options.js';
 import { ChainCheckpoint, type ChainPlace, chainId } from './chain-checkpoint.js';
+import { CheckpointWatch } from './checkpoint-watch.js';
 import type { Leftovers } from './leftovers.js';
 import {
   type PosteriorPrograms,
@@ -76,7 +78,7 @@ export async function optimisePosterior(
     const task = posteriorTask(run, options, programs, shared, segment, at);
     const id = taskId(task);
     progress.expect(id, last - first);
-    const result = await engine.queue.submit(task);
+    const result = await submitWatched(engine, task, id);
     progress.finish(id);
     noted(result);
     at = { ...at, state: artifactOf(result, 'state') };
@@ -87,6 +89,19 @@ export async function optimisePosterior(
     await checkpoint.write(place, old);
   }
   return place.at;
+}
+
+/** The result of a task, whose checkpoints are removed on the way. */
+async function submitWatched(engine: Engine, task: Task, id: string): Promise<TaskResult> {
+  const watch = new CheckpointWatch(engine.store, id);
+  let isDone = false;
+  try {
+    const result = await engine.queue.submit(task);
+    isDone = true;
+    return result;
+  } finally {
+    await watch.end(isDone);
+  }
 }
 
 /** The bases at the mean of a state. */
