@@ -8,6 +8,7 @@ import { cancelCommand } from './cancel.js';
 import { compareCommand } from './compare.js';
 import { doctorCommand } from './doctor.js';
 import { EXIT, failureOf, stackOf } from './exit-code.js';
+import { gcCommand } from './gc.js';
 import { inspectCommand } from './inspect.js';
 import { reportCommand } from './report.js';
 import { runsCommand } from './runs.js';
@@ -59,6 +60,7 @@ function program(terminal: Terminal, exit: (code: number) => void): Command {
     attachCommand(terminal),
     runsCommand(terminal),
     cancelCommand(terminal),
+    gcCommand(terminal),
     doctorCommand(terminal, exit),
   ];
   for (const command of commands)

@@ -25,11 +25,13 @@ import {
   RunStateSchema,
   RunStatus,
   RunWishSchema,
+  TASK_STREAM,
   wakeSubject,
 } from '@kronlens/proto/nats';
 import { openLocalTasks } from '../embedded.js';
 import type { AnalysisRequest } from '../plan/prepare-run.js';
 import { CODE_VERSION } from '../version.js';
+import { collectGarbage, type Garbage, type GarbageOptions } from './collect-garbage.js';
 import { storeRequest } from './run-request.js';
 import { hasEnded } from './run-status.js';
 import { fetchFiles, readStoredFolder } from './stored-folder.js';
@@ -218,6 +220,51 @@ export class ClusterClient {
     if (keep) return;
     await this.#wishes.put(run, create(RunWishSchema, { run, release: true }));
     this.#wake();
+  }
+
+  /**
+   * Removes what no run needs any more.
+   * @param storeName as `parseStore` gives it
+   * @throws BadInputError while runs go on
+   */
+  async collectGarbage(
+    storeName: string,
+    options: Pick<GarbageOptions, 'beforeMs' | 'dryRun'>,
+  ): Promise<Garbage> {
+    let checkedMs = Number.NEGATIVE_INFINITY;
+    const check = async () => {
+      this.#signal.throwIfAborted();
+      if (performance.now() - checkedMs < LOOK_MS) return;
+      checkedMs = performance.now();
+      const active = (await this.runs()).filter((state) => !hasEnded(state));
+      const what =
+        active.length > 0
+          ? `run ${active.map(({ run }) => run).join(', ')} goes on`
+          : (await this.#queuedTasks()) > 0
+            ? 'tasks are queued'
+            : undefined;
+      if (what !== undefined)
+        throw new BadInputError(
+          'runs-active',
+          `${what} at ${this.url} and may need anything that is stored; wait for the end, or kronlens cancel <run>`,
+        );
+    };
+    await check();
+    const wanted = (await this.runs()).flatMap(({ store, results }) =>
+      results !== '' && store === storeName ? [results] : [],
+    );
+    const store = openStore(this.#link, storeName);
+    return await collectGarbage(store, { ...options, wanted, check });
+  }
+
+  async #queuedTasks(): Promise<number> {
+    const [count = 0] = await this.#ifSetUp(async () => {
+      const info = await this.#link.call('looking at the queue', () =>
+        this.#link.jsm.streams.info(TASK_STREAM),
+      );
+      return [info.state.messages];
+    });
+    return count;
   }
 
   async close(): Promise<void> {

@@ -121,6 +121,9 @@ test('runs are taken up again, fetched, listed and cancelled; bad input is the u
   timeout: 400_000,
 }, async (t) => {
   const { cluster, folder, worker, client, out } = await begun(t);
+  const early = await kronlens('gc', '--nats', cluster.url, '--older-than', '0');
+  assert.equal(early.code, 2);
+  assert.match(early.stderr, /run [0-9a-f]{8} goes on/);
   client.kill('SIGINT');
   const left = await client.ended;
   worker.kill('SIGCONT');
@@ -137,6 +140,17 @@ test('runs are taken up again, fetched, listed and cancelled; bad input is the u
   const kept = await kronlens('attach', run.slice(0, 5), ...to(elsewhere), '--keep');
   assert.equal(kept.code, 0, kept.stderr);
   assert.deepEqual(await digests(elsewhere), await expected());
+  // What was kept outlasts the collection of all else.
+  const collect = async (...more: readonly string[]) => {
+    const { code, stderr } = await kronlens('gc', '--nats', cluster.url, ...more);
+    assert.equal(code, 0, stderr);
+    return Number(/(\d+) artifacts/.exec(stderr.replace(',', ''))?.[1]);
+  };
+  assert.equal(await collect(), 0);
+  const many = await collect('--older-than', '0', '--dry-run');
+  assert.ok(many > 10, `${many}`);
+  assert.equal(await collect('--older-than', '0'), many);
+  assert.equal(await collect('--older-than', '0'), 0);
   const again = await kronlens(...analyze(out, '--nats', cluster.url, '--resume'));
   assert.equal(again.code, 0, again.stderr);
   assert.deepEqual(await digests(out), await expected());

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { create, FolderStore } from '@kronlens/proto';
+import { create, FolderStore, TaskResultSchema } from '@kronlens/proto';
 import { StoredFileSchema, StoredFolderSchema } from '@kronlens/proto/nats';
 import { filesBelow, inTemporaryFolder } from '../testing/result-folder.js';
+import { collectGarbage } from './collect-garbage.js';
 import { releaseResults } from './release-results.js';
 import { fetchFiles, readStoredFolder, storeFolder } from './stored-folder.js';
 
@@ -38,6 +39,44 @@ test('files of any length come back, and are removed but for what others hold', 
     // The other list, and the one file that it names.
     assert.equal(left.length, 2);
     await fetchFiles(store, await readStoredFolder(store, other), join(folder, 'again'));
+  });
+});
+
+test('garbage is what is old and in no folder that waits; records go with their artifacts', async () => {
+  await inTemporaryFolder(async (folder) => {
+    const store = new FolderStore(join(folder, 'store'));
+    await writeFile(join(folder, 'run.json'), '{}');
+    const list = await storeFolder(store, folder, ['run.json']);
+    const [sums, task] = [await store.put(Uint8Array.of(1, 2, 3)), 'ab'.repeat(32)];
+    const artifacts = [{ name: 'sums', id: sums, byteLength: 3n }];
+    await store.putResult(task, create(TaskResultSchema, { taskId: task, artifacts }));
+    const results = async () => {
+      const found = [];
+      for await (const id of store.listResults()) found.push(id);
+      return found;
+    };
+    let checks = 0;
+    const check = async () => void checks++;
+    const later = { wanted: [list], beforeMs: Date.now() + 60_000, check };
+    const young = { ...later, beforeMs: Date.now() - 60_000, dryRun: false };
+    assert.deepEqual(await collectGarbage(store, young), { artifacts: 0, bytes: 0 });
+    const found = { artifacts: 1, bytes: 3 };
+    assert.deepEqual(await collectGarbage(store, { ...later, dryRun: true }), found);
+    assert.equal(await store.has(sums), true);
+    assert.deepEqual(await results(), [task]);
+    const stopped = async () => {
+      throw new Error('a run began');
+    };
+    await assert.rejects(
+      collectGarbage(store, { ...later, dryRun: false, check: stopped }),
+      /began/,
+    );
+    assert.equal(await store.has(sums), true);
+    assert.deepEqual(await collectGarbage(store, { ...later, dryRun: false }), found);
+    assert.equal(checks, 1);
+    assert.equal(await store.has(sums), false);
+    assert.deepEqual(await results(), []);
+    await fetchFiles(store, await readStoredFolder(store, list), join(folder, 'to'));
   });
 });
 

@@ -116,3 +116,18 @@ export async function fetchFiles(
 export async function readStoredFolder(store: ArtifactStore, id: string): Promise<StoredFolder> {
   return decodeStoredFolder(await store.get(id));
 }
+
+/** Everything of these folders, as far as they are there: their lists, and what the lists name. */
+export async function folderArtifacts(
+  store: ArtifactStore,
+  lists: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  for (const id of lists) {
+    if (!(await store.has(id))) continue;
+    found.add(id);
+    const { files } = await readStoredFolder(store, id);
+    for (const piece of files.flatMap(({ pieces }) => pieces)) found.add(piece);
+  }
+  return found;
+}

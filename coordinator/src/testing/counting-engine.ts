@@ -37,7 +37,7 @@ class NamesStore implements ArtifactStore {
   }
 
   async *list() {
-    for (const id of this.artifacts) yield { id, byteLength: 0 };
+    for (const id of this.artifacts) yield { id, byteLength: 0, storedMs: 0 };
   }
 
   async putResult(id: string, result: TaskResult): Promise<void> {
@@ -49,6 +49,14 @@ class NamesStore implements ArtifactStore {
     return result?.artifacts.every((artifact) => this.artifacts.has(artifact.id))
       ? result
       : undefined;
+  }
+
+  async *listResults() {
+    yield* this.results.keys();
+  }
+
+  async deleteResult(id: string): Promise<void> {
+    this.results.delete(id);
   }
 }
 

@@ -43,7 +43,10 @@ test('artifacts of any size come back; what is not there is missing', {
     ids.push(id);
   }
   const listed: { id: string; byteLength: number }[] = [];
-  for await (const artifact of store.list()) listed.push(artifact);
+  for await (const artifact of store.list()) {
+    assert.ok(Math.abs(artifact.storedMs - Date.now()) < 600_000);
+    listed.push(artifact);
+  }
   assert.deepEqual(listed.map(({ id }) => id).sort(), ids.sort());
   assert.equal(
     listed.reduce((sum, { byteLength }) => sum + byteLength, 0),

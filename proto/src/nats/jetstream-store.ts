@@ -1,5 +1,6 @@
 // An artifact store on the NATS server: bytes as chunks in a stream, results in a bucket.
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import type { StoredMsg } from '@nats-io/jetstream';
 import { KronlensError } from '../errors/kronlens-error.js';
 import { ArtifactHeadSchema } from '../gen/kronlens/v1/cluster_pb.js';
 import { type TaskResult, TaskResultSchema } from '../gen/kronlens/v1/task_pb.js';
@@ -117,7 +118,7 @@ export class JetStreamStore implements ArtifactStore {
     for (const subject of Object.keys(state.subjects ?? {}).sort()) {
       const id = subject.slice(prefix);
       const head = isContentId(id) ? await this.#head(id) : undefined;
-      if (head !== undefined) yield { id, byteLength: head.byteLength };
+      if (head !== undefined) yield { id, byteLength: head.byteLength, storedMs: head.storedMs };
     }
   }
 
@@ -132,22 +133,39 @@ export class JetStreamStore implements ArtifactStore {
     return there.every(Boolean) ? result : undefined;
   }
 
-  async #head(id: string): Promise<{ byteLength: number; chunkLength: number } | undefined> {
-    const bytes = await this.#read(artifactSubject(id));
-    if (bytes === undefined) return undefined;
+  async *listResults(): AsyncIterable<string> {
+    for (const id of await this.#results.keys()) if (isContentId(id)) yield id;
+  }
+
+  async deleteResult(taskId: string): Promise<void> {
+    await this.#results.delete(requireContentId(taskId));
+  }
+
+  async #head(
+    id: string,
+  ): Promise<{ byteLength: number; chunkLength: number; storedMs: number } | undefined> {
+    const message = await this.#message(artifactSubject(id));
+    if (message === undefined) return undefined;
     try {
-      const { byteLength, chunkLength } = fromBinary(ArtifactHeadSchema, bytes);
-      return chunkLength > 0 ? { byteLength: Number(byteLength), chunkLength } : undefined;
+      const { byteLength, chunkLength } = fromBinary(ArtifactHeadSchema, message.data);
+      const storedMs = message.time.getTime();
+      return chunkLength > 0
+        ? { byteLength: Number(byteLength), chunkLength, storedMs }
+        : undefined;
     } catch {
       return undefined;
     }
   }
 
   async #read(subject: string): Promise<Uint8Array | undefined> {
+    return (await this.#message(subject))?.data;
+  }
+
+  async #message(subject: string): Promise<StoredMsg | undefined> {
     const message = await this.#link.call('reading an artifact', () =>
       this.#link.jsm.direct.getMessage(ARTIFACT_STREAM, { last_by_subj: subject }),
     );
-    return message?.data;
+    return message ?? undefined;
   }
 
   async #publish(subject: string, bytes: Uint8Array): Promise<void> {

@@ -75,13 +75,8 @@ export class Records<S extends DescMessage> {
     await this.#link.call(`deleting in ${this.#name}`, () => bucket.purge(key));
   }
 
-  /** All messages, in the order of their keys. */
-  async all(): Promise<readonly MessageShape<S>[]> {
-    return (await this.entries()).map(({ message }) => message);
-  }
-
-  /** All messages with their revisions, in the order of their keys. */
-  async entries(): Promise<readonly RecordEntry<MessageShape<S>>[]> {
+  /** Keys in order, those of messages that were deleted lately among them. */
+  async keys(): Promise<readonly string[]> {
     const subjects = await this.#link.call(`listing ${this.#name}`, async () => {
       const { state } = await this.#link.jsm.streams.info(`KV_${this.#name}`, {
         subjects_filter: `$KV.${this.#name}.>`,
@@ -89,7 +84,17 @@ export class Records<S extends DescMessage> {
       return Object.keys(state.subjects ?? {}).sort();
     });
     const prefix = `$KV.${this.#name}.`.length;
-    const found = await Promise.all(subjects.map((subject) => this.entry(subject.slice(prefix))));
+    return subjects.map((subject) => subject.slice(prefix));
+  }
+
+  /** All messages, in the order of their keys. */
+  async all(): Promise<readonly MessageShape<S>[]> {
+    return (await this.entries()).map(({ message }) => message);
+  }
+
+  /** All messages with their revisions, in the order of their keys. */
+  async entries(): Promise<readonly RecordEntry<MessageShape<S>>[]> {
+    const found = await Promise.all((await this.keys()).map((key) => this.entry(key)));
     return found.filter((entry) => entry !== undefined);
   }
 }

@@ -6,6 +6,8 @@ import type { TaskResult } from '../gen/kronlens/v1/task_pb.js';
 export interface StoredArtifact {
   readonly id: string;
   readonly byteLength: number;
+  /** When it was stored, in milliseconds since 1970, by the store's clock. */
+  readonly storedMs: number;
 }
 
 /** Bytes under their content id (SHA-256, lower-case hex). Putting the same bytes twice is free. */
@@ -26,6 +28,10 @@ export interface ArtifactStore {
   putResult(taskId: string, result: TaskResult): Promise<void>;
   /** The recorded result; undefined when there is none or an artifact that it names is gone. */
   getResult(taskId: string): Promise<TaskResult | undefined>;
+  /** The ids of tasks that have a record, whatever it is worth. */
+  listResults(): AsyncIterable<string>;
+  /** Forgets that a task is done; nothing happens when there is no record. */
+  deleteResult(taskId: string): Promise<void>;
 }
 
 export class ArtifactMissingError extends KronlensError {

@@ -1,4 +1,5 @@
 // An artifact store in a folder: artifacts/ab/<id> and results/<task id>.
+import type { Stats } from 'node:fs';
 import { mkdir, open, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DiskFullError } from '../errors/kronlens-error.js';
@@ -27,8 +28,8 @@ export class FolderStore implements ArtifactStore {
   }
 
   async put(bytes: Uint8Array, id = contentId(bytes)): Promise<string> {
-    const there = await sizeOf(this.#artifact(id));
-    if (there !== bytes.length) await this.#write(this.#artifact(id), bytes);
+    const there = await fileAt(this.#artifact(id));
+    if (there?.size !== bytes.length) await this.#write(this.#artifact(id), bytes);
     return id;
   }
 
@@ -40,7 +41,7 @@ export class FolderStore implements ArtifactStore {
   }
 
   async has(id: string): Promise<boolean> {
-    return (await sizeOf(this.#artifact(requireContentId(id)))) !== undefined;
+    return (await fileAt(this.#artifact(requireContentId(id)))) !== undefined;
   }
 
   async delete(id: string): Promise<void> {
@@ -51,8 +52,8 @@ export class FolderStore implements ArtifactStore {
     for (const group of await names(join(this.folder, 'artifacts'))) {
       for (const id of await names(join(this.folder, 'artifacts', group))) {
         if (!isContentId(id)) continue;
-        const byteLength = await sizeOf(this.#artifact(id));
-        if (byteLength !== undefined) yield { id, byteLength };
+        const file = await fileAt(this.#artifact(id));
+        if (file !== undefined) yield { id, byteLength: file.size, storedMs: file.mtimeMs };
       }
     }
   }
@@ -68,6 +69,14 @@ export class FolderStore implements ArtifactStore {
     if (result === undefined) return undefined;
     for (const { id } of result.artifacts) if (!(await this.has(id))) return undefined;
     return result;
+  }
+
+  async *listResults(): AsyncIterable<string> {
+    for (const id of await names(join(this.folder, 'results'))) if (isContentId(id)) yield id;
+  }
+
+  async deleteResult(taskId: string): Promise<void> {
+    await rm(join(this.folder, 'results', requireContentId(taskId)), { force: true });
   }
 
   #artifact(id: string): string {
@@ -92,11 +101,11 @@ function isMissing(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-/** The size of a file, undefined when there is none. */
-async function sizeOf(path: string): Promise<number | undefined> {
+/** Undefined when there is no such file. */
+async function fileAt(path: string): Promise<Stats | undefined> {
   try {
     const found = await stat(path);
-    return found.isFile() ? found.size : undefined;
+    return found.isFile() ? found : undefined;
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;
