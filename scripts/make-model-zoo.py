@@ -13,7 +13,7 @@
 
 All parameters and statistics get noise: exporters make equal initializers one.
 
-Usage: python3 scripts/make-model-zoo.py --out <folder> [--only resnet18,bert] [--samples 3]
+Usage: python3 scripts/make-model-zoo.py --out <folder> [--only resnet18,bert] [--samples 3] [--seed 0]
        python3 scripts/make-model-zoo.py --narrow         (makes coordinator/fixtures/zoo)
 Needs: torch >= 2.9, torchvision, transformers, timm, onnx, onnxscript, onnxruntime.
 """
@@ -41,8 +41,8 @@ LOGITS_TOLERANCE = 1e-3
 OPSET = 17
 
 
-def make_network(entry: ZooModel) -> nn.Module:
-    torch.manual_seed(0)
+def make_network(entry: ZooModel, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
     model = entry.make().eval().requires_grad_(True)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -127,10 +127,10 @@ def write_gradients(folder: Path, oracle: Oracle) -> list[dict[str, object]]:
     return [*entries, *({**places[first], "name": name} for name, first in oracle.aliases.items())]
 
 
-def make(name: str, entry: ZooModel, out: Path, samples: int) -> None:
+def make(name: str, entry: ZooModel, out: Path, samples: int, seed: int) -> None:
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
-    model = make_network(entry)
+    model = make_network(entry, seed)
     inputs, y = entry.data(samples)
     np.savez_compressed(folder / "data.npz", **{key: x.numpy() for key, x in inputs.items()}, y=y.numpy())
     started = time.process_time()
@@ -169,6 +169,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", default="", help="these models alone, separated by commas")
     parser.add_argument("--samples", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=0, help="of weights, statistics and data")
     parser.add_argument("--narrow", action="store_true", help="the narrow ones, for the tests")
     options = parser.parse_args()
     out = options.out or (FIXTURES if options.narrow else None)
@@ -183,7 +184,7 @@ def main() -> None:
         parser.error(f"there is no {unknown}; there are {', '.join(models)}")
     for name, entry in models.items():
         if not only or name in only:
-            make(name, entry, out, options.samples)
+            make(name, entry, out, options.samples, options.seed)
 
 
 if __name__ == "__main__":
