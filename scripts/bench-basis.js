@@ -5,14 +5,14 @@
 // A run has other weights, so that nothing is cached: it plans and stores the programs, passes over the data, merges
 // the sums and decomposes the factors. With --disk artifacts are stored in a folder and flushed, else in memory.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findBases } from '../coordinator/dist/plan/bound/basis-stage.js';
 import { prepareBound } from '../coordinator/dist/plan/bound/prepare-bound.js';
 import { readParameters, withParameters } from '../coordinator/dist/programs/index.js';
 import { npyBytes } from '../coordinator/dist/testing/npy-file.js';
-import { openEngine } from './bench-engine.js';
+import { openEngine, printLoad } from './bench-engine.js';
 import { Chain, uniforms } from './bench-models.js';
 
 const SAMPLES = 10_000;
@@ -72,11 +72,7 @@ async function times(folder) {
 
 const folder = await mkdtemp(join(tmpdir(), 'kronlens-bench-'));
 try {
-  console.log(
-    `load average before: ${loadavg()
-      .map((load) => load.toFixed(2))
-      .join(' ')}`,
-  );
+  printLoad();
   const [first, ...others] = await times(folder);
   const ms = (value) => value.toFixed(0);
   const least = (what) => Math.min(...others.map((each) => each[what]));

@@ -6,7 +6,7 @@
 // are at most 1e-6 of lambda_1, and measures them afresh. N = 1024.
 import { spawnSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -23,7 +23,7 @@ import { prepareRun } from '../coordinator/dist/plan/prepare-run.js';
 import { planCurvature } from '../coordinator/dist/programs/index.js';
 import { DEFAULTS } from '../coordinator/dist/testing/analyse.js';
 import { CODE_VERSION } from '../coordinator/dist/version.js';
-import { openEngine } from './bench-engine.js';
+import { openEngine, printLoad } from './bench-engine.js';
 import { SAMPLES, writeNetwork } from './bench-models.js';
 
 const TOLERANCE = 1e-6;
@@ -124,11 +124,7 @@ function timePeers(paths) {
 
 const folder = await mkdtemp(join(tmpdir(), 'kronlens-bench-'));
 try {
-  console.log(
-    `load average before: ${loadavg()
-      .map((load) => load.toFixed(2))
-      .join(' ')}`,
-  );
+  printLoad();
   console.log(
     `top ${top} eigenpairs, layer 256 -> 120 of LeNet, N = ${SAMPLES}, ${parallel} threads`,
   );

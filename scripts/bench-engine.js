@@ -1,4 +1,5 @@
 // The engines of the benchmark: the project's executor over an artifact store in memory or in a folder.
+import { loadavg } from 'node:os';
 import { contentId, FolderStore } from '@kronlens/proto';
 import { createExecutor } from '@kronlens/worker';
 import { ConstantsFolder } from '../coordinator/dist/plan/constants-folder.js';
@@ -67,4 +68,10 @@ export async function openEngine(folder, parallel, linalg = 'portable') {
       constants.close();
     },
   };
+}
+
+/** Says what else the machine was doing. */
+export function printLoad() {
+  const loads = loadavg().map((load) => load.toFixed(2));
+  console.log(`load average before: ${loads.join(' ')}`);
 }

@@ -30,13 +30,13 @@ Examples:
 ${CLUSTER_HELP}`;
 
 async function run(parsed: Parsed, terminal: Terminal): Promise<void> {
-  const { parseStore } = await import('@kronlens/proto/nats');
+  const { NATS_STORE, parseStore } = await import('@kronlens/proto/nats');
   const { olderThan, dryRun = false } = parsed;
   await interruptible(undefined, async (signal) => {
     const client = await openClient(parsed.nats, parsed, signal);
     try {
       const named = parseStore(parsed.store);
-      const store = named === 'nats' ? ((await client.coordinator())?.store ?? named) : named;
+      const store = named === NATS_STORE ? ((await client.coordinator())?.store ?? named) : named;
       const beforeMs = Date.now() - olderThan * DAY_MS;
       const { artifacts, bytes } = await client.collectGarbage(store, { beforeMs, dryRun });
       const what = `${artifacts.toLocaleString('en')} artifacts, ${(bytes / 1e6).toFixed(1)} MB`;
