@@ -31,8 +31,6 @@ export interface EmbeddedOptions extends Pick<AnalysisOptions, 'device' | 'linal
   readonly storeFolder: string;
   /** Tasks that run at the same time. */
   readonly parallel: number;
-  /** Seconds between two checkpoints of a posterior task. */
-  readonly checkpointSeconds?: number | undefined;
   /** Interrupts the run. */
   readonly signal: AbortSignal;
 }
@@ -85,7 +83,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
 
 /** @throws BadInputError for a device or backend that this machine does not have */
 export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEngine> {
-  const { parallel, signal, device, linalg, checkpointSeconds } = options;
+  const { parallel, signal, device, linalg } = options;
   if (device !== 'cpu')
     throw new BadInputError('no-such-device', `--device ${device} is not available yet; use cpu`);
   const store = new FolderStore(options.storeFolder);
@@ -95,7 +93,6 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEn
     parallelism: parallel,
     device,
     linalg,
-    checkpointSeconds,
     onProgress: (progress) => listener?.(progress),
   });
   const queue = new LocalQueue({

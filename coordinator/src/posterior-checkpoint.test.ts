@@ -33,13 +33,15 @@ async function calledOff(t: TestContext, checkpointSeconds: number) {
     const folder = await storeFolder(t);
     const controller = new AbortController();
     const { signal } = controller;
-    const bench = await posteriorBench(t, FILES, BATCH, { folder, signal, checkpointSeconds });
+    const bench = await posteriorBench(t, FILES, BATCH, { folder, signal });
     const bases = await rotatedBases(bench);
     const { samples, engine } = bench;
     engine.onProgress(({ done }) => {
       if (Number(done) >= 2 * samples + BATCH) controller.abort(new CancelledError('the test'));
     });
-    const error = await bench.run(bases, EPOCHS).catch((reason: unknown) => reason);
+    const error = await bench
+      .run(bases, { ...EPOCHS, checkpointSeconds })
+      .catch((reason: unknown) => reason);
     await engine.queue.idle();
     if (!(error instanceof Error)) continue;
     assert.ok(error instanceof CancelledError, error.message);

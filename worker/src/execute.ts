@@ -55,13 +55,9 @@ export interface ExecutorOptions {
    * task, in vectors.
    */
   readonly onProgress?: (progress: Progress) => void;
-  /** Seconds between two checkpoints of a posterior task; 120 by default. They change no result. */
-  readonly checkpointSeconds?: number | undefined;
   /** Whether checkpoints that are not needed any more are left for others to remove. */
   readonly leavesCheckpoints?: boolean;
 }
-
-const CHECKPOINT_SECONDS = 120;
 
 export interface Execution {
   /** Calls it off. */
@@ -236,9 +232,7 @@ class LocalExecutor implements Executor {
     checkpoint: TaskCheckpoint | undefined,
   ): Promise<Outcome> {
     if (checkpoint === undefined) throw new Error('a posterior task is recorded');
-    const { checkpointSeconds = CHECKPOINT_SECONDS } = this.#options;
-    const left = { checkpoint, everyMs: 1000 * checkpointSeconds };
-    const found = await executePosterior(task, this.#posteriorSetting(), request, left);
+    const found = await executePosterior(task, this.#posteriorSetting(), request, checkpoint);
     return { found, parts: checkpoint.parts };
   }
 

@@ -29,6 +29,7 @@ import type { Terminal } from './terminal.js';
 
 /** The options as commander parses them. */
 interface Parsed extends Omit<BoundOptions, 'variants' | 'memoryBytes'>, EngineParsed {
+  readonly checkpointSeconds: number;
   readonly init?: string;
   readonly data?: string;
   readonly labels?: string;
@@ -92,6 +93,7 @@ function boundRequest(model: string, parsed: Parsed): BoundRequest {
       out: required(parsed.out, '--out <dir>'),
       parallel: parsed.parallel,
       resume: parsed.resume === true,
+      checkpointSeconds: parsed.checkpointSeconds,
     },
   };
 }

@@ -8,7 +8,7 @@ import { type ClusterParsed, linkOptions } from './cluster-options.js';
 /** Where and how a command computes, as commander parses it. */
 export interface EngineParsed
   extends ClusterParsed,
-    Pick<EmbeddedOptions, 'parallel' | 'device' | 'linalg' | 'checkpointSeconds'> {
+    Pick<EmbeddedOptions, 'parallel' | 'device' | 'linalg'> {
   readonly out: string;
   readonly nats?: string;
 }
@@ -25,7 +25,6 @@ export async function openEngine(
       signal,
       device: parsed.device,
       linalg: parsed.linalg,
-      checkpointSeconds: parsed.checkpointSeconds,
     });
   // Loaded here since runs without a server need none of it.
   const { openCluster, parseStore } = await import('../cluster/open-cluster.js');

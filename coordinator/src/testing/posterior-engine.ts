@@ -41,6 +41,7 @@ type StepFields = Fields<{
   firstScale: number;
   firstEpoch: bigint;
   lastEpoch: bigint;
+  checkpointSeconds: number;
   optimiser: {
     learningRate: number;
     alpha: number;
@@ -95,7 +96,6 @@ interface BenchOptions {
   /** Of artifacts and results; undefined: one of its own. */
   readonly folder?: string;
   readonly signal?: AbortSignal;
-  readonly checkpointSeconds?: number;
 }
 
 /** A folder that goes after the test. */
@@ -110,13 +110,12 @@ export async function posteriorBench(
   t: TestContext,
   files: { readonly model: string; readonly data: string },
   batch: number,
-  { folder, signal = new AbortController().signal, checkpointSeconds }: BenchOptions = {},
+  { folder, signal = new AbortController().signal }: BenchOptions = {},
 ): Promise<PosteriorBench> {
   const engine = await openEmbedded({
     storeFolder: folder ?? (await storeFolder(t)),
     parallel: 1,
     signal,
-    checkpointSeconds,
     device: 'cpu',
     linalg: 'auto',
   });

@@ -112,6 +112,16 @@ test('the id leaves out where the data lie for every kind of task that reads som
   assert.deepEqual(ids('/data/a.npz'), ids('/elsewhere/b.npz'));
 });
 
+test('the id leaves out how often a posterior task leaves checkpoints', () => {
+  const task = (checkpointSeconds?: number) => {
+    const fields = checkpointSeconds === undefined ? {} : { checkpointSeconds };
+    const value = create(PosteriorTaskSchema, { firstRho: -3, ...fields });
+    return create(TaskSchema, { kind: { case: 'posterior', value } });
+  };
+  assert.equal(taskId(task(0.5)), taskId(task()));
+  assert.equal(taskId(task(0.5)), taskId(task(1000)));
+});
+
 test('the id depends on everything else', () => {
   const others: [string, Task][] = [
     ['code version', programTask({}, '2')],

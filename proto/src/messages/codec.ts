@@ -57,13 +57,14 @@ export const decodeResult = (bytes: Uint8Array): TaskResult =>
   decode(TaskResultSchema, 'task result', bytes);
 
 /**
- * SHA-256 (hex) of all that determines the task's result. Where data lie is left out, what they
- * are (their digest) is not. Our messages have no maps or unknown fields here, so the encoding is
+ * SHA-256 (hex) of all that determines the task's result. Where data lie and how often a task leaves checkpoints
+ * is left out, what the data are (their digest) is not. Our messages have no maps or unknown fields here, so the encoding is
  * deterministic.
  */
 export function taskId(task: Task): string {
   const bare = clone(TaskSchema, task);
   for (const array of dataArraysOf(bare)) array.path = '';
+  if (bare.kind.case === 'posterior') delete bare.kind.value.checkpointSeconds;
   return createHash('sha256').update(toBinary(TaskSchema, bare)).digest('hex');
 }
 

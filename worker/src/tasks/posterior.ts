@@ -36,11 +36,8 @@ export interface PosteriorSetting {
   readonly linalg: LinearAlgebra;
 }
 
-/** Where a posterior task goes on from, and leaves where it stands. */
-export interface PosteriorCheckpoints {
-  readonly checkpoint: TaskCheckpoint;
-  readonly everyMs: number;
-}
+/** Between two checkpoints of a task that does not say. */
+const CHECKPOINT_SECONDS = 120;
 
 /** The task says something that cannot be: a fault of whoever planned it. */
 class PosteriorTaskError extends KronlensError {
@@ -51,6 +48,7 @@ class PosteriorTaskError extends KronlensError {
 
 /**
  * Optimises over some epochs: artifacts `state` and `history`.
+ * @param checkpoint where the task goes on from, and leaves where it stands
  * @throws BadInputError or DataError when the data do not fit, DivergedError, RuntimeFailure,
  *   CancelledError, ThreadLostError (retryable)
  */
@@ -58,7 +56,7 @@ export async function executePosterior(
   task: PosteriorTask,
   setting: PosteriorSetting,
   request: ProgramRequest,
-  { checkpoint, everyMs }: PosteriorCheckpoints,
+  checkpoint: TaskCheckpoint,
 ): Promise<readonly TaskArtifact[]> {
   const { penalty: asked, optimiser } = task;
   const [firstEpoch, lastEpoch] = [Number(task.firstEpoch), Number(task.lastEpoch)];
@@ -94,7 +92,7 @@ export async function executePosterior(
       optimiser,
       firstEpoch,
       lastEpoch,
-      checkpointMs: everyMs,
+      checkpointMs: 1000 * (task.checkpointSeconds ?? CHECKPOINT_SECONDS),
     };
     const running = setting.pool.run('posterior', job, {
       what,

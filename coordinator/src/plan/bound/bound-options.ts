@@ -53,7 +53,12 @@ export interface BoundExecution
   readonly init: string | undefined;
   readonly testData: string | undefined;
   readonly testLabels: string | undefined;
+  /** Seconds between two states that can be resumed, also within an epoch. */
+  readonly checkpointSeconds: number;
 }
+
+/** What tasks of posteriors are made with. */
+export type PosteriorOptions = BoundOptions & Pick<BoundExecution, 'checkpointSeconds'>;
 
 export interface BoundRequest {
   readonly options: BoundOptions;

@@ -13,7 +13,7 @@ import {
 import type { Engine } from '../engine.js';
 import { artifactOf } from '../factor-stage.js';
 import { distinctHardware } from '../hardware-of.js';
-import type { BoundOptions, Variant } from './bound-options.js';
+import type { PosteriorOptions, Variant } from './bound-options.js';
 import type { Leftovers } from './leftovers.js';
 import {
   type PosteriorPrograms,
@@ -52,7 +52,7 @@ function eigenIds(bases: readonly ParameterBasis[]): readonly string[] {
  */
 export function chainId(
   run: PreparedBound,
-  options: BoundOptions,
+  options: PosteriorOptions,
   variant: Variant,
   programs: PosteriorPrograms,
   shared: SharedArtifacts,

@@ -28,7 +28,7 @@ function store() {
 for (const isDone of [true, false])
   test(`of a task that ${isDone ? 'is done' : 'goes on later'}`, async () => {
     const artifacts = store();
-    const watch = new CheckpointWatch(artifacts, TASK);
+    const watch = new CheckpointWatch(artifacts, TASK, 1000);
     await watch.look();
     artifacts.leave('first');
     await watch.look();
@@ -47,7 +47,7 @@ test('a store that cannot be asked does no harm', async () => {
     getResult: () => Promise.reject(new Error('away')),
     delete: () => Promise.reject(new Error('away')),
   };
-  const watch = new CheckpointWatch(broken, TASK);
+  const watch = new CheckpointWatch(broken, TASK, 1000);
   await watch.look();
   await watch.end(true);
 });

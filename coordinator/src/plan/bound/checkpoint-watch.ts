@@ -1,8 +1,10 @@
 // Removes the checkpoints that a task leaves on its way: workers of a cluster may not.
 import { type ArtifactStore, checkpointId } from '@kronlens/proto';
 
-/** How often it is looked, shorter than the time between two checkpoints of a worker. */
-const LOOK_MS = 50_000;
+/** Looks between two checkpoints of a worker, so that none is missed. */
+const LOOKS = 2.4;
+/** More often than that would only keep the store busy; what is missed then lies there until `kronlens gc`. */
+const LEAST_LOOK_MS = 200;
 
 export class CheckpointWatch {
   readonly #store: Pick<ArtifactStore, 'getResult' | 'delete'>;
@@ -11,10 +13,11 @@ export class CheckpointWatch {
   #seen: string | undefined;
   #looking: Promise<void> = Promise.resolve();
 
-  constructor(store: Pick<ArtifactStore, 'getResult' | 'delete'>, taskId: string) {
+  /** @param seconds between two checkpoints */
+  constructor(store: Pick<ArtifactStore, 'getResult' | 'delete'>, taskId: string, seconds: number) {
     this.#store = store;
     this.#id = checkpointId(taskId);
-    this.#timer = setInterval(() => this.look(), LOOK_MS);
+    this.#timer = setInterval(() => this.look(), Math.max(LEAST_LOOK_MS, (1000 * seconds) / LOOKS));
     this.#timer.unref();
   }
 

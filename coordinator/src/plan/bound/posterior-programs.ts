@@ -21,7 +21,7 @@ import type { Engine } from '../engine.js';
 import { storeProgram } from '../factor-stage.js';
 import type { RunData } from '../run-data.js';
 import { basisLayers } from './basis-stage.js';
-import type { BoundOptions } from './bound-options.js';
+import type { BoundOptions, PosteriorOptions } from './bound-options.js';
 import type { PreparedBound } from './prepare-bound.js';
 import type { Segment } from './segments.js';
 
@@ -116,7 +116,7 @@ export async function storeShared(
 /** The task of some epochs. */
 export function posteriorTask(
   { data }: PreparedBound,
-  options: BoundOptions,
+  options: PosteriorOptions,
   { step, projection }: PosteriorPrograms,
   shared: SharedArtifacts,
   { first, last }: Segment,
@@ -142,6 +142,7 @@ export function posteriorTask(
     capture: projection.program,
     tailCapture: projection.tail,
     memoryBytes: BigInt(options.memoryBytes),
+    checkpointSeconds: options.checkpointSeconds,
   });
   return create(TaskSchema, { codeVersion: CODE_VERSION, kind: { case: 'posterior', value } });
 }

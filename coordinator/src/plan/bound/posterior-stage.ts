@@ -14,7 +14,7 @@ import type { Engine } from '../engine.js';
 import { artifactOf } from '../factor-stage.js';
 import type { StageProgress } from '../stage-progress.js';
 import { findBases, type OutputOperator } from './basis-stage.js';
-import type { BoundOptions, Variant } from './bound-options.js';
+import type { PosteriorOptions, Variant } from './bound-options.js';
 import { ChainCheckpoint, type ChainPlace, chainId } from './chain-checkpoint.js';
 import { CheckpointWatch } from './checkpoint-watch.js';
 import type { Leftovers } from './leftovers.js';
@@ -31,7 +31,7 @@ import { cutSegments } from './segments.js';
 export interface PosteriorSetting {
   readonly engine: Engine;
   readonly run: PreparedBound;
-  readonly options: BoundOptions;
+  readonly options: PosteriorOptions;
   readonly shared: SharedArtifacts;
   readonly seen: (result: TaskResult) => void;
   readonly leftovers: Leftovers;
@@ -78,7 +78,7 @@ export async function optimisePosterior(
     const task = posteriorTask(run, options, programs, shared, segment, at);
     const id = taskId(task);
     progress.expect(id, last - first);
-    const result = await submitWatched(engine, task, id);
+    const result = await submitWatched(engine, task, id, options.checkpointSeconds);
     progress.finish(id);
     noted(result);
     at = { ...at, state: artifactOf(result, 'state') };
@@ -92,8 +92,13 @@ export async function optimisePosterior(
 }
 
 /** The result of a task, whose checkpoints are removed on the way. */
-async function submitWatched(engine: Engine, task: Task, id: string): Promise<TaskResult> {
-  const watch = new CheckpointWatch(engine.store, id);
+async function submitWatched(
+  engine: Engine,
+  task: Task,
+  id: string,
+  checkpointSeconds: number,
+): Promise<TaskResult> {
+  const watch = new CheckpointWatch(engine.store, id, checkpointSeconds);
   let isDone = false;
   try {
     const result = await engine.queue.submit(task);

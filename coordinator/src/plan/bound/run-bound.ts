@@ -199,7 +199,8 @@ class BoundRun {
   }
 
   async #setting(): Promise<PosteriorSetting> {
-    const { options } = this.#request;
+    const { options: chosen, execution } = this.#request;
+    const options = { ...chosen, checkpointSeconds: execution.checkpointSeconds };
     const { memoryBytes } = options;
     const { seen } = this.#keeper;
     const [engine, run] = [this.#engine, this.#prepared];
