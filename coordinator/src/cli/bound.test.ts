@@ -67,7 +67,9 @@ test('bounds on the digits: Iter < Appr < Base, none of them vacuous', (t) =>
       'posterior/appr.fc1.output.arrow',
       'posterior/appr.fc1.weight.deviations.arrow',
     ]);
-    assert.equal((await record(out)).status, 'finished');
+    const { status, trainedTrainError, warnings } = await record(out);
+    // Four of 1500, as ONNX Runtime counts them.
+    assert.deepEqual([status, trainedTrainError, warnings], ['finished', 4 / 1500, []]);
     await assertReported(out, rows);
     const readers = arrowReaders();
     if (readers === undefined) t.diagnostic(NO_READERS);
@@ -105,6 +107,26 @@ async function assertReported(out: string, rows: readonly BoundRow[]): Promise<v
     ['fc1', 'fc2'],
   );
 }
+
+test('a posterior that noise has drowned is named in table, JSON and record, with the option that helps', () =>
+  inTemporaryFolder(async (folder) => {
+    const out = join(folder, 'out');
+    const command = (...more: readonly string[]) => [
+      ...['bound', MODEL, ...INIT, ...TRAIN, '--out', out, '--variant', 'appr', '--batch', '50'],
+      ...['--epochs', '5', '--first-scale', '20', '--mc-samples', '40', ...more],
+    ];
+    const ended = await kronlens(...command());
+    assert.equal(ended.code, 0, ended.stderr);
+    const told =
+      /the posterior of appr has lost what the network learned \(training error 0\.[45]\d+, that of the trained network 0\.0027, KL [^)]+\): .* --first-scale 2 instead of 20/;
+    assert.match(ended.stderr, told);
+    assert.match(ended.stdout, /training error of the network itself 0\.0027/);
+    const { warnings } = await record(out);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', told);
+    const again = await kronlens(...command('--resume', '--json'));
+    assert.deepEqual(JSON.parse(again.stdout).warnings, warnings);
+  }));
 
 const SHORT = [
   ...['--epochs', '6', '--interval', '2', '--checkpoint', '1', '--variant', 'base,iter'],

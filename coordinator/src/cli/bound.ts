@@ -104,11 +104,12 @@ function show(
   parsed: Parsed,
   report: string | undefined,
 ): void {
-  const { resolved, bounds, timings } = record;
+  const { resolved, bounds, trainedTrainError, timings } = record;
   const { samples, parameters, confidence } = resolved;
   const summary = {
-    ...{ model: record.model.path, out: parsed.out, samples, parameters, confidence, bounds },
-    // Warnings were shown when the run began.
+    ...{ model: record.model.path, out: parsed.out, samples, parameters, confidence },
+    ...{ bounds, trainedTrainError },
+    // Warnings were shown as the run went along.
     warnings: parsed.json || wasFinished ? record.warnings : [],
     elapsedMs: timings.totalMs,
   };

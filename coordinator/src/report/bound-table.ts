@@ -12,6 +12,8 @@ export interface BoundSummary {
   readonly parameters: number;
   readonly confidence: number;
   readonly bounds: readonly BoundRow[];
+  /** Of the trained network. */
+  readonly trainedTrainError: number | null;
   readonly warnings: readonly string[];
   readonly elapsedMs: number;
 }
@@ -48,7 +50,8 @@ export function renderBounds(summary: BoundSummary): readonly string[] {
     '',
     ...summary.warnings.map((warning) => `warning: ${warning}`),
     `${summary.model}: ${formatCount(summary.parameters)} parameters, N = ${formatCount(summary.samples)}, ` +
-      `confidence ${formatNumber(summary.confidence)}, ${formatDuration(summary.elapsedMs)}`,
+      `confidence ${formatNumber(summary.confidence)}, training error of the network itself ` +
+      `${share(summary.trainedTrainError)}, ${formatDuration(summary.elapsedMs)}`,
     `results in ${summary.out}`,
   ];
 }

@@ -32,7 +32,7 @@ export async function evaluateDraws(
   );
   const state = decodeBundle(await context.artifact(job.state));
   readInto(state, 'mean/', memory, 'mean');
-  readInto(state, 'log_std/', memory, 'logStd');
+  if (!job.mean) readInto(state, 'log_std/', memory, 'logStd');
   const programs = [evaluation.full, ...(evaluation.tail === undefined ? [] : [evaluation.tail])];
   const rows = await SampleRows.open(dataInputs(programs), job.arrays, samples, job.memoryBytes);
   const bases = new BasisTensors(job.bases, context);

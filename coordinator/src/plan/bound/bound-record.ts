@@ -30,6 +30,8 @@ export interface BoundRecord extends RecordHead<Recorded<BoundOptions>> {
     /** One minus delta and delta'. */
     readonly confidence: number;
   };
+  /** Share of training samples that the trained network has wrong; null until the run is finished. */
+  readonly trainedTrainError: number | null;
   /** What the numbers are, in words. */
   readonly definitions: Readonly<Record<string, string>>;
   /** As in bounds.arrow; empty until the run is finished. */
@@ -38,6 +40,14 @@ export interface BoundRecord extends RecordHead<Recorded<BoundOptions>> {
   readonly versions: Readonly<Record<string, string>>;
   readonly hardware: readonly Readonly<Record<string, string>>[];
 }
+
+/** What a run ends with. */
+export interface BoundFindings extends Pick<BoundRecord, 'bounds' | 'trainedTrainError'> {
+  /** About the bounds; those that were known at the beginning are not among them. */
+  readonly warnings: readonly string[];
+}
+
+const NOTHING_YET: BoundFindings = { bounds: [], trainedTrainError: null, warnings: [] };
 
 const DEFINITIONS = {
   bound: 'kl^-1(snn_error | BRE), with probability confidence above the true 0-1 error of Q',
@@ -77,22 +87,25 @@ export class BoundKeeper {
 
   /** @throws DiskFullError */
   async begin(): Promise<void> {
-    await writeRecord(this.#folder.path, this.#record('running', []));
+    await writeRecord(this.#folder.path, this.#record('running', NOTHING_YET));
   }
 
   /** @throws DiskFullError */
-  async finish(bounds: readonly BoundRow[]): Promise<BoundRecord> {
-    const record = this.#record('finished', bounds);
+  async finish(found: BoundFindings): Promise<BoundRecord> {
+    const record = this.#record('finished', found);
     await writeRecord(this.#folder.path, record);
     return record;
   }
 
   async fail(error: unknown): Promise<void> {
     const message = error instanceof Error ? error.message : String(error);
-    await writeFailure(this.#folder.path, { ...this.#record('failed', []), error: message });
+    await writeFailure(this.#folder.path, {
+      ...this.#record('failed', NOTHING_YET),
+      error: message,
+    });
   }
 
-  #record(status: BoundRecord['status'], bounds: readonly BoundRow[]): BoundRecord {
+  #record(status: BoundRecord['status'], found: BoundFindings): BoundRecord {
     const { options, execution } = this.#request;
     const { model, loss, data, test, trained, identity, warnings } = this.#prepared;
     const { previous } = this.#folder;
@@ -110,9 +123,10 @@ export class BoundKeeper {
         parameters: trained.reduce((sum, { values }) => sum + values.length, 0),
         confidence: confidence(options),
       },
+      trainedTrainError: found.trainedTrainError,
       definitions: DEFINITIONS,
-      bounds,
-      warnings,
+      bounds: found.bounds,
+      warnings: [...warnings, ...found.warnings],
       versions: { kronlens: VERSION, node: process.version },
       hardware: this.#hardware.distinct,
       timings: runTimings(status, previous, this.#clock, execution),

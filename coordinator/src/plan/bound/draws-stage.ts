@@ -23,6 +23,8 @@ export interface PosteriorErrors {
   readonly meanError: number;
 }
 
+const MEAN: DrawRange = { first: 0, count: 1, mean: true };
+
 /** Tasks of one evaluation at most; their results do not depend on it. */
 const TASKS = 32;
 /** Draws in one task at least: it reads data and state once. */
@@ -62,10 +64,26 @@ export async function evaluatePosterior(
     return readErrors(await engine.store.get(artifactOf(result, 'draws')), range, samplesOf(range));
   };
   const samplesOf = ({ mean }: DrawRange) => (mean ? data.samples : drawSamples);
-  const mean = wrong({ first: 0, count: 1, mean: true });
+  const mean = wrong(MEAN);
   const drawn = await Promise.all([mean, ...cutDraws(draws).map(wrong)]);
   const [ofMean = [], ...ranges] = drawn;
   return { ...momentsOf(ranges.flat(), drawSamples), meanError: (ofMean[0] ?? 0) / data.samples };
+}
+
+/** The share of wrong training samples of the trained network. @param progress counts it as a draw */
+export async function trainedError(
+  { engine, run: { data }, options, shared, seen }: PosteriorSetting,
+  progress: StageProgress,
+): Promise<number> {
+  const at = { state: shared.trainedState, bases: [] };
+  const task = drawsTask(data, options, '', shared.train, at, MEAN);
+  const id = taskId(task);
+  progress.expect(id, 1);
+  const result = await engine.queue.submit(task);
+  progress.finish(id);
+  seen(result);
+  const bytes = await engine.store.get(artifactOf(result, 'draws'));
+  return (readErrors(bytes, MEAN, data.samples)[0] ?? 0) / data.samples;
 }
 
 /** @throws KronlensError unless there is a count between 0 and the number of samples for each draw */

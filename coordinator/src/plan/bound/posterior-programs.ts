@@ -63,6 +63,8 @@ export interface StoredEvaluation {
 /** What is stored for all posteriors of a run. */
 export interface SharedArtifacts {
   readonly parameters: string;
+  /** The trained parameters as the mean of a state that has nothing else. */
+  readonly trainedState: string;
   readonly prior: string;
   readonly train: StoredEvaluation;
   readonly test: StoredEvaluation | undefined;
@@ -107,6 +109,9 @@ export async function storeShared(
   };
   return {
     parameters: await engine.store.put(encodeBundle(trained)),
+    trainedState: await engine.store.put(
+      encodeBundle(trained.map((tensor) => ({ ...tensor, name: `mean/${tensor.name}` }))),
+    ),
     prior: prior === undefined ? '' : await engine.store.put(encodeBundle(prior)),
     train: await evaluation(data),
     test: test && (await evaluation(test)),

@@ -27,9 +27,10 @@ import { RunClock } from '../run-clock.js';
 import { type RunStage, stageRunner } from '../run-stage.js';
 import { findBases, type OutputOperator } from './basis-stage.js';
 import type { BoundRequest, Variant } from './bound-options.js';
-import { BoundKeeper, type BoundRecord } from './bound-record.js';
+import { type BoundFindings, BoundKeeper, type BoundRecord } from './bound-record.js';
 import { boundOf, boundRow, klRows } from './bound-rows.js';
-import { evaluatePosterior } from './draws-stage.js';
+import { evaluatePosterior, trainedError } from './draws-stage.js';
+import { drownedPosteriors } from './drowned.js';
 import { Leftovers } from './leftovers.js';
 import { posteriorParts } from './posterior-parts.js';
 import {
@@ -87,7 +88,9 @@ async function runIn(
   await keeper.begin();
   const run = new BoundRun(request, prepared, engine, keeper, clock, progress);
   try {
-    const record = await keeper.finish(await run.results());
+    const found = await run.results();
+    for (const warning of found.warnings) progress.note(`warning: ${warning}`);
+    const record = await keeper.finish(found);
     await tidyOutputFolder(folder.path);
     return { record, wasFinished: false };
   } catch (error) {
@@ -126,8 +129,8 @@ class BoundRun {
     this.#progress = progress;
   }
 
-  /** Optimises and evaluates all variants and writes the files. @returns the rows of bounds.arrow */
-  async results(): Promise<readonly BoundRow[]> {
+  /** Optimises and evaluates all variants and writes the files. */
+  async results(): Promise<BoundFindings> {
     const { options, execution } = this.#request;
     const setting = await this.#setting();
     const kinds = new Map<boolean, Promise<PosteriorPrograms>>();
@@ -153,9 +156,11 @@ class BoundRun {
     );
     const draws = options.mcSamples + 1;
     const testDraws = Math.min(options.testDraws, options.mcSamples) + 1;
-    const total = variants.length * (draws + (this.#prepared.test === undefined ? 0 : testDraws));
-    const errors = await this.#during('errors', total, 'draws', (shown) =>
-      together(variants, async (variant, index) => {
+    const total =
+      variants.length * (draws + (this.#prepared.test === undefined ? 0 : testDraws)) + 1;
+    const [trainError, errors] = await this.#during('errors', total, 'draws', async (shown) => {
+      const own = trainedError(setting, shown);
+      const all = together(variants, async (variant, index) => {
         const posterior = posteriors[index] as PosteriorState;
         const programs = await programsOf(variant);
         const of = (which: 'train' | 'test') =>
@@ -163,8 +168,10 @@ class BoundRun {
         const [train, test] = await Promise.all([of('train'), of('test')]);
         if (train === undefined) throw new Error('there is always a training set');
         return { train, test };
-      }),
-    );
+      });
+      const [ofTrained, ofAll] = await Promise.allSettled([own, all]);
+      return [settledValue(ofTrained), settledValue(ofAll)] as const;
+    });
     const { parameters, prior, data } = this.#prepared;
     const rows: BoundRow[] = [];
     const kl: PosteriorKlRow[] = [];
@@ -182,7 +189,10 @@ class BoundRun {
     await this.#write(BOUNDS.name, encodeTable(BOUNDS, rows));
     await this.#write(POSTERIOR_KL.name, encodeTable(POSTERIOR_KL, kl));
     await this.writeHistory();
-    return rows;
+    const { outputs } = this.#prepared.model.logits;
+    const trained = { trainError, classes: Math.max(outputs, 2) };
+    const warnings = drownedPosteriors(rows, trained, options.firstScale);
+    return { bounds: rows, trainedTrainError: trainError, warnings };
   }
 
   /** Whether some epochs have been done, which are worth keeping. */
@@ -243,8 +253,10 @@ async function together<T, R>(
   work: (item: T, index: number) => Promise<R>,
 ): Promise<readonly R[]> {
   const settled = await Promise.allSettled(items.map(work));
-  return settled.map((outcome) => {
-    if (outcome.status === 'rejected') throw outcome.reason;
-    return outcome.value;
-  });
+  return settled.map(settledValue);
+}
+
+function settledValue<T>(outcome: PromiseSettledResult<T>): T {
+  if (outcome.status === 'rejected') throw outcome.reason;
+  return outcome.value;
 }
