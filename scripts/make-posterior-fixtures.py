@@ -2,7 +2,8 @@
 
     python3 scripts/make-posterior-fixtures.py
 
-Needs PyTorch, onnx and numpy. The networks and data are those of the factor fixtures. Of each network: the
+Needs PyTorch, onnx and numpy, and what make-token-fixtures.py needs. The networks and data are those of the factor
+fixtures; of the small BERT, whose loss is that of a label a sample, what its file has no parameter for stays as it is. Of each network: the
 objective surrogate loss(w + noise) + sqrt(BRE / 2) and its gradients by autograd with respect to the mean
 w, the log standard deviations s and rho, with noise in the standard basis and in a rotated one.
 The point is made up by formulas that the test repeats (`place` counts a parameter's values, `index`
@@ -15,6 +16,7 @@ basis of size n is the product of the reflections at sin(1 + i) and cos(2 i). Th
 
 import json
 import math
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +30,8 @@ from torch import nn
 
 FOLDER = Path(__file__).resolve().parent.parent / "coordinator" / "fixtures" / "posterior"
 NAMES = ("mlp", "binary", "cnn-rich", "tokens", "tied-parallel", "conv-transpose")
-DRAWN, DRAWS, TOGETHER = ("mlp", "binary", "cnn-rich"), 4000, 50
+TOKENS = "bert-small"
+DRAWN, DRAWS, TOGETHER = ("mlp", "binary", "cnn-rich", TOKENS), 4000, 50
 CHAINS = ("mlp", "binary")
 SEED, RHO, DELTA, PRECISION, LARGEST = 7, -2.5, 0.025, 100.0, 0.1
 LINEAR = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d)
@@ -89,28 +92,33 @@ class Entry:
         self.name, self.value, self.module, self.part = name, value.detach().double(), module, part
         self.groups = getattr(module, "groups", 1)
         self.transposed = part == "weight" and isinstance(module, nn.ConvTranspose2d)
+        self.embeds = isinstance(module, nn.Embedding)
 
     def matrix(self) -> torch.Tensor:
         if self.part != "weight":
             return self.value
+        if self.embeds:
+            return self.value.T
         if not self.transposed:
             return self.value.flatten(1)
         apart = self.value.reshape(self.groups, -1, *self.value.shape[1:]).transpose(1, 2)
         return apart.reshape(self.groups * self.value.shape[1], -1)
 
     def stored(self, matrix: torch.Tensor) -> torch.Tensor:
+        if self.embeds:
+            return matrix.T
         if not self.transposed:
             return matrix.reshape(self.value.shape)
         m, kernel = self.value.shape[1], self.value.shape[2:]
         return matrix.reshape(self.groups, m, -1, *kernel).transpose(1, 2).reshape(self.value.shape)
 
     def rotated(self, noise: torch.Tensor) -> torch.Tensor:
-        """U noise V^T per group, U noise of a bias; U and V have eigenvectors as columns."""
+        """U noise V^T per group, U noise of a bias or an embedding; U and V have eigenvectors as columns."""
         if self.part == "other":
             return noise
         rows = noise.reshape(self.groups, -1, *noise.shape[1:])
         turned = rotation(rows.shape[1]) @ rows.reshape(*rows.shape[:2], -1)
-        if self.part == "weight":
+        if self.part == "weight" and not self.embeds:
             turned = turned @ rotation(rows.shape[2]).T
         return turned.reshape(noise.shape)
 
@@ -119,9 +127,11 @@ def entries(model: nn.Module) -> list[Entry]:
     named = dict(model.named_parameters())
     found = []
     for path, module in model.named_modules():
-        if isinstance(module, LINEAR):
+        if path in getattr(model, "absent", ()):
+            del named[f"{path}.weight"]
+        elif isinstance(module, (*LINEAR, nn.Embedding)):
             for part in ("weight", "bias"):
-                if getattr(module, part) is not None:
+                if getattr(module, part, None) is not None:
                     name = f"{path}.{part}"
                     found.append(Entry(name, named.pop(name), module, part))
     return found + [Entry(name, value, None, "other") for name, value in named.items()]
@@ -147,7 +157,7 @@ def penalty(distance, variance, log_std, dimension: int, rho, samples: int):
     return kl, torch.sqrt(bre / 2)
 
 
-def gradients(case: Case, model: nn.Module, x: torch.Tensor, y: torch.Tensor, is_rotated: bool) -> dict:
+def gradients(case: Case, model: nn.Module, x: tuple[torch.Tensor, ...], y: torch.Tensor, is_rotated: bool) -> dict:
     model = as_exported(case, model).double()
     found = entries(model)
     rho = torch.tensor(RHO, dtype=torch.float64, requires_grad=True)
@@ -166,7 +176,7 @@ def gradients(case: Case, model: nn.Module, x: torch.Tensor, y: torch.Tensor, is
         total = total + s.sum()
         means.append(w)
         log_stds.append(s)
-    logits = torch.func.functional_call(model, weights, (x.double(),))
+    logits = torch.func.functional_call(model, weights, x)
     loss, wrong = evaluate(case, logits, y)
     dimension = sum(w.numel() for w in means)
     kl, value = penalty(distance, variance, total, dimension, rho, len(y))
@@ -183,7 +193,7 @@ def gradients(case: Case, model: nn.Module, x: torch.Tensor, y: torch.Tensor, is
     }
 
 
-def drawn(case: Case, model: nn.Module, x: torch.Tensor, y: torch.Tensor, is_rotated: bool) -> dict:
+def drawn(case: Case, model: nn.Module, x: tuple[torch.Tensor, ...], y: torch.Tensor, is_rotated: bool) -> dict:
     model = as_exported(case, model).double()
     found = entries(model)
     generator = torch.Generator().manual_seed(SEED)
@@ -195,7 +205,7 @@ def drawn(case: Case, model: nn.Module, x: torch.Tensor, y: torch.Tensor, is_rot
             place = torch.arange(w.numel(), dtype=torch.float64).reshape(w.shape)
             noise = torch.exp(-1.5 + 0.7 * torch.sin(0.7 * place + index)) * xi
             weights[entry.name] = entry.stored(w + (entry.rotated(noise) if is_rotated else noise))
-        return evaluate(case, torch.func.functional_call(model, weights, (x.double(),)), y)
+        return evaluate(case, torch.func.functional_call(model, weights, x), y)
 
     losses, errors = [], []
     for _ in range(DRAWS // TOGETHER):
@@ -209,17 +219,17 @@ def drawn(case: Case, model: nn.Module, x: torch.Tensor, y: torch.Tensor, is_rot
     return {"count": DRAWS, "loss": moments(losses), "error": moments(errors)}
 
 
-def surrogates(case: Case, model: nn.Module, x: torch.Tensor) -> dict:
+def surrogates(case: Case, model: nn.Module, x: tuple[torch.Tensor, ...]) -> dict:
     """4^-L S^T E[A] S of every layer of a chain of linear layers and ReLUs, at the weights 0.9 w + 0.02 cos(1.3 place)."""
     model = as_exported(case, model).double()
     with torch.no_grad():
         for parameter in model.parameters():
             place = torch.arange(parameter.numel(), dtype=torch.float64).reshape(parameter.shape)
             parameter.copy_((0.9 * parameter + 0.02 * torch.cos(1.3 * place)).float().double())
-        logits = model(x.double())
+        logits = model(*x)
         p = logits.sigmoid() if case.loss == "bce" else logits.softmax(1)
         diagonal = p * (1 - p) if case.loss == "bce" else p
-        a = torch.diag(diagonal.mean(0)) - (0 if case.loss == "bce" else p.T @ p / len(x))
+        a = torch.diag(diagonal.mean(0)) - (0 if case.loss == "bce" else p.T @ p / len(p))
     chain, out = torch.eye(len(a), dtype=torch.float64), {}
     layers = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear)]
     for behind, (name, layer) in enumerate(reversed(layers)):
@@ -240,12 +250,27 @@ def rounded(values: torch.Tensor) -> list[float]:
     return [float(f"{value:.7g}") for value in values.reshape(-1).tolist()]
 
 
+def token_network() -> tuple[Case, nn.Module, tuple[torch.Tensor, ...], torch.Tensor]:
+    """The small BERT on the samples of its fixture."""
+    tokens = import_module("make-token-fixtures")
+    kind = tokens.CASES[TOKENS]
+    data = np.load(FOLDER.parent / "factors" / TOKENS / "data.npz")
+    x = tuple(torch.from_numpy(data[name]) for name in ("input_ids", "attention_mask"))
+    model = tokens.make_network(kind)
+    return Case(TOKENS, kind, (tokens.TOKENS,), kind.classes), model, x, torch.from_numpy(data["y"])
+
+
+def networks():
+    for case in CASES:
+        if case.name in NAMES:
+            model, x, y = make_network(case)
+            yield case, model, (x.double(),), y
+    yield token_network()
+
+
 def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for case in CASES:
-        if case.name not in NAMES:
-            continue
-        model, x, y = make_network(case)
+    for case, model, x, y in networks():
         oracle = {}
         for basis in ("standard", "rotated"):
             rotated = basis == "rotated"

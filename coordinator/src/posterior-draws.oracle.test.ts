@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { type PosteriorBench, posteriorBench, rotatedBases } from './testing/posterior-engine.js';
 
 const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), '..', 'fixtures');
-const NAMES = ['mlp', 'binary', 'cnn-rich'];
+const NAMES = ['mlp', 'binary', 'cnn-rich', 'bert-small'];
 const DRAWS = 500;
 /** Standard errors that two estimates may be apart; normally as rare as 1 in 100,000. */
 const APART = 4.5;

@@ -12,7 +12,15 @@ import {
 } from './testing/posterior-engine.js';
 
 const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), '..', 'fixtures');
-const NAMES = ['mlp', 'binary', 'cnn-rich', 'tokens', 'tied-parallel', 'conv-transpose'];
+const NAMES = [
+  'mlp',
+  'binary',
+  'cnn-rich',
+  'tokens',
+  'tied-parallel',
+  'conv-transpose',
+  'bert-small',
+];
 const RHO = -2.5;
 
 /** What scripts/make-posterior-fixtures.py stores of one basis. */

@@ -4,6 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { BOUND_HISTORY, BOUNDS, type BoundRow, decodeTable, POSTERIOR_KL } from '@kronlens/proto';
 import { arrowReaders, NO_READERS } from '@kronlens/proto/testing';
 import { parseHTML } from 'linkedom';
@@ -126,6 +127,38 @@ test('a posterior that noise has drowned is named in table, JSON and record, wit
     assert.match(warnings[0] ?? '', told);
     const again = await kronlens(...command('--resume', '--json'));
     assert.deepEqual(JSON.parse(again.stdout).warnings, warnings);
+  }));
+
+test('a classifier of token ids has a bound, and its embeddings are rotated by U alone', () =>
+  inTemporaryFolder(async (folder) => {
+    const fixture = fileURLToPath(new URL('../../fixtures/factors/bert-small', import.meta.url));
+    const out = join(folder, 'out');
+    const ended = await kronlens(
+      ...['bound', join(fixture, 'model.onnx'), '--data', join(fixture, 'data.npz'), '--out', out],
+      ...['--epochs', '4', '--interval', '2', '--batch', '7', '--mc-samples', '8'],
+    );
+    assert.equal(ended.code, 0, ended.stderr);
+    const rows = decodeTable(BOUNDS, await table(out, 'bounds'));
+    assert.deepEqual(
+      rows.map(({ variant, n }) => [variant, n]),
+      ['base', 'appr', 'iter'].map((variant) => [variant, 19]),
+    );
+    const words = 'model.bert.embeddings.word_embeddings';
+    const parts = decodeTable(POSTERIOR_KL, await table(out, 'posterior_kl'));
+    const own = parts.filter(({ layer }) => layer === words);
+    assert.deepEqual(
+      own.map(({ dimension }) => dimension),
+      [78, 78, 78],
+    );
+    const files = (await filesBelow(out)).filter((name) => name.includes(`iter.${words}`));
+    assert.deepEqual(
+      files.map((name) => name.replace(`posterior/iter.${words}.`, '')),
+      ['output', 'weight.deviations', 'weight.mean', 'weight.standard_deviations'].map(
+        (name) => `${name}.arrow`,
+      ),
+    );
+    const report = await kronlens('report', out, '--out', join(folder, 'report.html'));
+    assert.equal(report.code, 0, report.stderr);
   }));
 
 const SHORT = [

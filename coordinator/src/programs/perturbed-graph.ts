@@ -14,7 +14,7 @@ import {
   typeOf,
 } from '../graph/index.js';
 import { renamed } from '../graph/rename.js';
-import type { Layer, LayerUse } from '../layers/index.js';
+import { isEmbedding, type Layer, type LayerUse } from '../layers/index.js';
 import type { Parameter } from './trainable-parameters.js';
 
 /** An input that the graph needs beside the data. */
@@ -159,7 +159,7 @@ class Perturbation {
     return drawn(this.#rotatedWeight(layer, noise));
   }
 
-  /** U xi V^T, [groups * m, n]. */
+  /** U xi V^T, [groups * m, n]; U xi of an embedding, whose E[x x^T] is diagonal. */
   #rotatedWeight(layer: Layer, noise: string): string {
     const { groups, outDim: m, inDim: n } = layer;
     const apart = this.#reshape(noise, [groups, m, n]);
@@ -167,7 +167,9 @@ class Perturbation {
       perm: ints([0, 2, 1]),
     });
     const left = this.#emit('MatMul', [u, apart], [groups, m, n]);
-    const both = this.#emit('MatMul', [left, this.#inputBasis(layer)], [groups, m, n]);
+    const both = isEmbedding(layer)
+      ? left
+      : this.#emit('MatMul', [left, this.#inputBasis(layer)], [groups, m, n]);
     return this.#reshape(both, [groups * m, n]);
   }
 

@@ -16,6 +16,7 @@ import {
   TaskSchema,
 } from '@kronlens/proto';
 import { openEmbedded } from '../embedded.js';
+import { isEmbedding } from '../layers/index.js';
 import type { Engine } from '../plan/engine.js';
 import { artifactOf, storeProgram } from '../plan/factor-stage.js';
 import { DataSource, type RunData } from '../plan/run-data.js';
@@ -213,7 +214,7 @@ export async function rotatedBases(bench: PosteriorBench): Promise<readonly Para
       if (layer === undefined) return [];
       const group = async () => ({
         output: await basis(layer.outDim),
-        input: part === 'weight' ? await basis(layer.inDim) : '',
+        input: part === 'weight' && !isEmbedding(layer) ? await basis(layer.inDim) : '',
       });
       const groups = Promise.all(Array.from({ length: layer.groups }, group));
       return [groups.then((all) => create(ParameterBasisSchema, { parameter: name, groups: all }))];

@@ -45,7 +45,7 @@ function logMagnitudes(values: Float64Array, rho: number, scale: number): Float3
   return Float32Array.from(values, (value) => Math.log(scale * Math.max(Math.abs(value), least)));
 }
 
-/** U^T W V of every group, or U^T b. */
+/** U^T W V of every group; U^T W where there is no V, as of biases. */
 async function toBasis(
   name: string,
   values: Float64Array,
@@ -58,11 +58,16 @@ async function toBasis(
   for (const [group, { output, input }] of basis.entries()) {
     const own = values.subarray(group * length, (group + 1) * length);
     const u = await eigenvectors(output, store);
-    const v = input === '' ? Float64Array.of(1) : await eigenvectors(input, store);
-    const [m, n] = [Math.sqrt(u.length), Math.sqrt(v.length)];
-    if (m * n !== length)
+    const v = input === '' ? undefined : await eigenvectors(input, store);
+    const m = Math.sqrt(u.length);
+    const n = v === undefined ? length / m : Math.sqrt(v.length);
+    if (m * n !== length || !Number.isInteger(n))
       throw new KronlensError('bad-task', `the basis [${m}, ${n}] of '${name}' does not fit it`);
     const left = await linalg.gemm(u, own, { rows: m, inner: m, columns: n });
+    if (v === undefined) {
+      turned.set(left, group * length);
+      continue;
+    }
     const both = await linalg.gemm(left, v, { rows: m, inner: n, columns: n, transposeB: true });
     turned.set(both, group * length);
   }

@@ -8,7 +8,7 @@ import {
   ParameterBasisSchema,
   type TaskResult,
 } from '@kronlens/proto';
-import type { Layer } from '../../layers/index.js';
+import { isEmbedding, type Layer } from '../../layers/index.js';
 import {
   encodeLayerFactors,
   factorName,
@@ -57,7 +57,7 @@ export function basisLayers(parameters: readonly Parameter[]): readonly Layer[] 
 }
 
 /**
- * Eigenvectors U of E[M] and V of E[x x^T] for every layer. With the surrogate, layers that no chain of linear
+ * Eigenvectors U of E[M] and V of E[x x^T] for every layer; an embedding's V is the identity. With the surrogate, layers that no chain of linear
  * layers and ReLUs leads from to the logits have those of E[M] all the same.
  * @param model at the weights that the basis belongs to
  * @param seen is told of every result, recorded ones included
@@ -94,6 +94,7 @@ export async function findBases(
       factorIds.add(stored);
       for (const [group, pair] of factors.groups.entries())
         for (const operator of ['input', 'output'] as const) {
+          if (operator === 'input' && isEmbedding(layer)) continue;
           const tensor = factorName(operator, group);
           const size = pair[operator].shape[0] ?? 0;
           jobs.push({ layer: layer.name, group, operator, bundle: stored, tensor, size });

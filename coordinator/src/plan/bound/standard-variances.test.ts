@@ -37,3 +37,14 @@ test('a bias is rotated by the output eigenvectors alone', async () => {
   );
   assert.ok(Math.abs((found[0] ?? 0) - 3) < 1e-14 && Math.abs((found[1] ?? 0) - 1) < 1e-14);
 });
+
+test('an embedding is rotated by the output eigenvectors, each of its rows for itself', async () => {
+  const found = await standardVariances(
+    Float64Array.of(1, 2, 3, 4, 5, 6),
+    turn(Math.PI / 2),
+    undefined,
+    ortEvaluator,
+  );
+  for (const [place, expected] of [4, 5, 6, 1, 2, 3].entries())
+    assert.ok(Math.abs((found[place] ?? 0) - expected) < 1e-14, `${place}: ${found[place]}`);
+});

@@ -12,20 +12,21 @@ const node = (name: string, inputs: readonly string[]): Node => ({
   metadata: new Map(),
 });
 
+const products = (inputs: readonly string[], nodes: readonly Node[]) =>
+  encodeModel({
+    opset: 20,
+    irVersion: 9,
+    inputs: inputs.map((name) => ({ name, dtype: 'float64', shape: [`${name}0`, `${name}1`] })),
+    outputs: [{ name: 'variances', dtype: 'float64', shape: undefined }],
+    nodes,
+    initializers: new Map(),
+    domains: new Map(),
+  });
+
 /** (A S) B in float64. */
-const PRODUCTS = encodeModel({
-  opset: 20,
-  irVersion: 9,
-  inputs: ['a', 's', 'b'].map((name) => ({
-    name,
-    dtype: 'float64',
-    shape: [`${name}0`, `${name}1`],
-  })),
-  outputs: [{ name: 'variances', dtype: 'float64', shape: undefined }],
-  nodes: [node('as', ['a', 's']), node('variances', ['as', 'b'])],
-  initializers: new Map(),
-  domains: new Map(),
-});
+const BOTH = products(['a', 's', 'b'], [node('as', ['a', 's']), node('variances', ['as', 'b'])]);
+/** A S. */
+const LEFT = products(['a', 's'], [node('variances', ['a', 's'])]);
 
 /** Eigenvectors, one a row, [size, size]. */
 export interface Rotation {
@@ -37,7 +38,7 @@ export interface Rotation {
  * Var[(U xi V^T)_ij] = sum_ab U_ia^2 Var[xi_ab] V_jb^2 for independent xi.
  * @param variances of xi, [m, n]
  * @param output U^T, [m, m]
- * @param input V^T, [n, n]; undefined for a bias, whose n is 1
+ * @param input V^T, [n, n]; undefined: the identity, as of biases and embeddings
  * @returns [m, n]
  */
 export async function standardVariances(
@@ -46,14 +47,16 @@ export async function standardVariances(
   input: Rotation | undefined,
   evaluator: Evaluator,
 ): Promise<Float64Array> {
-  const [m, n] = [output.size, input?.size ?? 1];
+  const m = output.size;
+  const n = variances.length / m;
   const squared = ({ vectors }: Rotation) => vectors.map((value) => value * value);
   const feeds = new Map<string, Tensor>([
     ['a', tensor.floatTensor(transposed(squared(output), m), [m, m], 'float64')],
     ['s', tensor.floatTensor(variances, [m, n], 'float64')],
-    ['b', tensor.floatTensor(input === undefined ? [1] : squared(input), [n, n], 'float64')],
   ]);
-  const { tensors } = await evaluator.evaluate(PRODUCTS, feeds, ['variances']);
+  if (input !== undefined) feeds.set('b', tensor.floatTensor(squared(input), [n, n], 'float64'));
+  const model = input === undefined ? LEFT : BOTH;
+  const { tensors } = await evaluator.evaluate(model, feeds, ['variances']);
   const result = tensors.get('variances');
   if (result?.dtype !== 'float64' || result.bytes.byteLength !== 8 * m * n)
     throw new KronlensError('bad-task-result', 'the evaluation of posterior variances failed');

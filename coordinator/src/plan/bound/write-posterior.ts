@@ -19,7 +19,7 @@ export const POSTERIOR_FOLDER = 'posterior';
 
 interface GroupRotation {
   readonly output: Rotation;
-  /** undefined for biases. */
+  /** Undefined for biases and embeddings. */
   readonly input: Rotation | undefined;
 }
 

@@ -645,7 +645,7 @@ export type ParameterBasis = Message<"kronlens.v1.ParameterBasis"> & {
 
   /**
    * One per group of a convolution: eigenvectors of E[M] (output) and of E[x x^T] (input); no `input`
-   * for a bias, which is rotated by U alone.
+   * for a bias, and for an embedding, whose E[x x^T] is diagonal: these are rotated by U alone.
    *
    * @generated from field: repeated kronlens.v1.KroneckerEigen groups = 2;
    */
