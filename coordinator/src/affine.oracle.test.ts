@@ -28,6 +28,7 @@ for (const name of ['gpt2-small', 'bert-small']) {
     const options = { measures: ['curvature'], includeAffine: true, batch: 16 } as const;
     const outcome = await analyse(t, files, options);
     const rows = decodeTable(SPECTRA, await readFile(join(outcome.folder, 'spectra.arrow')));
+    const shown = new Map(outcome.record.blocks?.map((block) => [block.block, block]));
     const found = new Set(rows.map(({ layer }) => layer));
     for (const { parameter, eigenvalues } of affine) {
       assert.ok(found.has(parameter), `no block ${parameter}`);
@@ -35,6 +36,12 @@ for (const name of ['gpt2-small', 'bert-small']) {
       const expected = new Float64Array(bytes.buffer);
       const own = rows.filter(({ layer, operator }) => layer === parameter && operator === 'ggn');
       assert.equal(own.length, expected.length, parameter);
+      const [summary] = shown.get(parameter)?.operators ?? [];
+      assert.equal(shown.get(parameter)?.parameters, expected.length, parameter);
+      assert.equal(summary?.largest, own[0]?.eigenvalue, parameter);
+      const trace = expected.reduce((sum, value) => sum + value, 0);
+      const off = Math.abs((summary?.trace ?? Number.NaN) - trace);
+      assert.ok(off <= TOLERANCE * Math.max(ZERO, trace), `${parameter}: trace off by ${off}`);
       for (const { index, eigenvalue } of own) {
         const error =
           Math.abs(eigenvalue - (expected[index] ?? NaN)) / Math.max(ZERO, expected[0] ?? NaN);

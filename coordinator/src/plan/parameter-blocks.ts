@@ -11,9 +11,11 @@ import {
   type TaskResult,
   writeFileAtomic,
 } from '@kronlens/proto';
+import { blockSummaries } from '../merge/block-summaries.js';
 import { densityRows, exactMasses, quadratureMasses } from '../merge/density-rows.js';
 import { rootOf } from '../merge/estimate.js';
 import { type BlockProduct, blockSize, modelParameters } from '../programs/index.js';
+import type { BlockSummary } from '../report/block-table.js';
 import { type BlockJob, type BlockStage, runBlockStage } from './block-stage.js';
 import type { NamedBlock } from './choose-blocks.js';
 import type { TopEigenpairs } from './curvature-stage.js';
@@ -157,6 +159,11 @@ export class ParameterBlocks {
 
   structureRows(): readonly StructureRow[] {
     return this.#structure;
+  }
+
+  summaries(): readonly BlockSummary[] {
+    const operators = secondOrders(this.#options).map(({ operator }) => operator);
+    return blockSummaries(this.#rows, this.#spectra, this.#structure, operators);
   }
 
   /** Writes blocks.arrow where there are blocks. @throws DiskFullError */

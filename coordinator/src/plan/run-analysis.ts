@@ -136,6 +136,7 @@ export function summaryOf(record: RunRecord, out: string): RunSummary {
     accuracy: record.accuracy,
     elapsedMs: record.timings.totalMs,
     layers: record.layers,
+    blocks: record.blocks ?? [],
     skipped: record.skipped,
     warnings: record.warnings,
     fullHessian: record.fullHessian ?? null,

@@ -18,7 +18,7 @@ import {
 /** What a run finds out, beside its files. */
 export type Findings = Pick<
   RunRecord,
-  'loss' | 'accuracy' | 'layers' | 'fullHessian' | 'notes' | 'countedTokens'
+  'loss' | 'accuracy' | 'layers' | 'blocks' | 'fullHessian' | 'notes' | 'countedTokens'
 >;
 
 const NOTHING: Findings = { loss: null, accuracy: null, layers: [], notes: [] };

@@ -8,6 +8,7 @@ import {
   type TaskResult,
   writeFileAtomic,
 } from '@kronlens/proto';
+import type { BlockSummary } from '../report/block-table.js';
 import type { FullSummary, LayerSummary } from '../report/summary.js';
 import { dtypeOf } from './element-types.js';
 import { hardwareOf, sortedFacts } from './hardware-of.js';
@@ -112,6 +113,8 @@ export interface RunRecord extends RecordHead<RecordedOptions> {
   readonly loss: number | null;
   readonly accuracy: number | null;
   readonly layers: readonly LayerSummary[];
+  /** Of parameters that were asked for; absent where there are none. */
+  readonly blocks?: readonly BlockSummary[];
   /** Of all layers together; absent or null where it was not asked for. */
   readonly fullHessian?: FullSummary | null;
   /** Why measures of a layer are missing or end early. */

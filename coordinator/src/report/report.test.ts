@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { blockTable } from './block-table.js';
 import { renderLayers } from './layer-table.js';
 import { formatDuration, formatNumber } from './number-format.js';
 import { type ExplainedSummary, type LayerSummary, renderSummary } from './summary.js';
@@ -80,6 +81,26 @@ test('the summary of a LeNet fits into 100 columns', () => {
     'lenet.onnx: 60,000 samples, cross-entropy 0.01235, accuracy 98.77%, 12.3 s',
     'results in out/lenet',
   ]);
+});
+
+test('blocks of parameters are listed with each of their operators', () => {
+  const ggn = { operator: 'ggn', largest: 2, last: 0, trace: 3, frobenius: null };
+  const hessian = { operator: 'hessian', largest: 2.5, last: -1, trace: 1.5, frobenius: 2.75 };
+  assert.deepEqual(blockTable([]), []);
+  assert.deepEqual(blockTable([{ block: 'fc.bias', parameters: 1200, operators: [ggn] }]), [
+    '',
+    '                        exact',
+    'block    parameters  lambda_1  trace  Frobenius',
+    'fc.bias       1,200     2.000  3.000          -',
+  ]);
+  assert.deepEqual(
+    blockTable([{ block: 'b', parameters: 9, operators: [ggn, hessian] }]).slice(1),
+    [
+      '                      exact                     Hessian',
+      'block  parameters  lambda_1  trace  Frobenius  lambda_1    last  trace  Frobenius',
+      'b               9     2.000  3.000          -     2.500  -1.000  1.500      2.750',
+    ],
+  );
 });
 
 test('layers are listed with what is skipped', () => {

@@ -1,4 +1,5 @@
 // What `analyze` says at the end: one line a layer, then the run.
+import { type BlockSummary, blockTable } from './block-table.js';
 import { formatCount, formatDuration, formatNumber, formatPercent } from './number-format.js';
 import { type Column, textTable } from './text-table.js';
 
@@ -70,6 +71,8 @@ export interface RunSummary {
   readonly accuracy: number | null;
   readonly elapsedMs: number;
   readonly layers: readonly LayerSummary[];
+  /** Of parameters that were asked for. */
+  readonly blocks?: readonly BlockSummary[];
   readonly skipped: readonly { readonly name: string; readonly reason: string }[];
   readonly warnings: readonly string[];
   /** Where it was asked for. */
@@ -186,6 +189,7 @@ export function renderSummary(summary: RunSummary): readonly string[] {
     ...textTable(COLUMNS, rows),
     ...exactTable(summary.layers),
     ...explainedTable(summary.layers),
+    ...blockTable(summary.blocks ?? []),
     ...fullLines(summary.fullHessian),
     '',
     ...summary.skipped.map(({ name, reason }) => `skipped ${name}: ${reason}`),
