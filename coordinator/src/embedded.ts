@@ -100,7 +100,7 @@ export async function openEmbedded(options: EmbeddedOptions): Promise<EmbeddedEn
     parallelism: parallel,
     signal,
   });
-  const constants = new ConstantsFolder();
+  const constants = await ConstantsFolder.create();
   return {
     store,
     queue,

@@ -87,7 +87,7 @@ export async function openRunEngine(options: RunEngineOptions): Promise<ClusterE
     ...(permit && { permit }),
   });
   const local = await openLocalTasks(store, signal);
-  const constants = new ConstantsFolder();
+  const constants = await ConstantsFolder.create();
   const stopWatching = watchWorkers(link, note, () => remote.needs);
   const submit = async (task: Task, isBearable?: IsBearable): Promise<TaskResult> => {
     const { kind } = task;

@@ -1,5 +1,7 @@
 // Models that refer to constants in a file give what models that hold them give.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
@@ -31,8 +33,8 @@ const model = graph({
   ]),
 });
 
-function opened(t: TestContext): ConstantsFolder {
-  const constants = new ConstantsFolder();
+async function opened(t: TestContext): Promise<ConstantsFolder> {
+  const constants = await ConstantsFolder.create();
   t.after(() => constants.close());
   return constants;
 }
@@ -50,8 +52,8 @@ describe('constants in a folder', () => {
     });
   });
 
-  it('are written once, at the beginning of a page', (t) => {
-    const constants = opened(t);
+  it('are written once, at the beginning of a page', async (t) => {
+    const constants = await opened(t);
     assert.equal(constants.folder, '');
     const places = [first, second, first].map(({ bytes }) => constants.place(bytes));
     assert.deepEqual(
@@ -62,8 +64,8 @@ describe('constants in a folder', () => {
     assert.equal(file.byteLength, 1056768 + SIDE * SIDE * 4);
   });
 
-  it('are read back from a model that refers to them', (t) => {
-    const constants = opened(t);
+  it('are read back from a model that refers to them', async (t) => {
+    const constants = await opened(t);
     const read = decodeModel(encodeModel(model, { constants }), 'referring', constants.folder);
     assert.deepEqual(
       [...read.initializers].map(([name, { bytes }]) => [name, Buffer.from(bytes).toString('hex')]),
@@ -74,8 +76,8 @@ describe('constants in a folder', () => {
     );
   });
 
-  it('stay in the model when they are small or cannot be written', (t) => {
-    const constants = opened(t);
+  it('stay in the model when they are small or cannot be written', async (t) => {
+    const constants = await opened(t);
     assert.equal(constants.place(new Uint8Array(2 ** 20 - 1)), undefined);
     const before = process.env.TMPDIR;
     process.env.TMPDIR = join(import.meta.dirname, 'no', 'such', 'folder');
@@ -87,8 +89,34 @@ describe('constants in a folder', () => {
     assert.deepEqual(encodeModel(model, { constants }), encodeModel(model));
   });
 
-  it('are gone after closing', () => {
-    const constants = new ConstantsFolder();
+  it('of a killed process are gone once another one begins, those of a running one are not', async (t) => {
+    const running = await opened(t);
+    assert.ok(running.place(first.bytes));
+    const module = JSON.stringify(new URL('./constants-folder.js', import.meta.url).href);
+    const child = spawn(process.execPath, [
+      '--input-type=module',
+      '--eval',
+      `import { ConstantsFolder } from ${module};
+       const constants = await ConstantsFolder.create();
+       constants.place(new Uint8Array(2 ** 20));
+       console.log(constants.folder);
+       setInterval(() => {}, 1000);`,
+    ]);
+    t.after(() => child.kill('SIGKILL'));
+    const [printed] = await once(child.stdout, 'data');
+    const left = String(printed).trim();
+    await opened(t);
+    assert.ok(existsSync(left));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    assert.ok(existsSync(left));
+    await opened(t);
+    assert.ok(!existsSync(left));
+    assert.ok(existsSync(running.folder));
+  });
+
+  it('are gone after closing', async () => {
+    const constants = await ConstantsFolder.create();
     constants.place(first.bytes);
     const { folder } = constants;
     assert.ok(existsSync(folder));

@@ -1,10 +1,13 @@
 // Constants of models that are evaluated, in one file of a temporary folder that ONNX Runtime maps into memory.
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConstantFile, ConstantPlace } from '../graph/index.js';
+import { OWNER_FILE, removeAbandonedFolders } from './abandoned-folders.js';
+import { thisProcess } from './process-owner.js';
 
 const FILE = 'constants';
+const PREFIX = 'kronlens-constants-';
 /** Less is sent along with a model faster than it is mapped. */
 const LEAST_BYTES = 2 ** 20;
 /** Contents begin at multiples of this: a page of memory. */
@@ -19,6 +22,19 @@ export class ConstantsFolder implements ConstantFile {
   #open: { readonly folder: string; readonly file: number } | undefined;
   #size = 0;
   #isUsable = true;
+  /** What says whose the folder is. */
+  readonly #owner: string;
+
+  private constructor(owner: string) {
+    this.#owner = owner;
+  }
+
+  /** Removes what killed processes have left, too: with SIGKILL nobody closes. */
+  static async create(): Promise<ConstantsFolder> {
+    const own = await thisProcess();
+    await removeAbandonedFolders(PREFIX, own);
+    return new ConstantsFolder(JSON.stringify(own));
+  }
 
   /** The folder; empty as long as nothing is in it. */
   get folder(): string {
@@ -42,7 +58,8 @@ export class ConstantsFolder implements ConstantFile {
 
   #write(bytes: Uint8Array, offset: number): void {
     if (this.#open === undefined) {
-      const folder = mkdtempSync(join(tmpdir(), 'kronlens-constants-'));
+      const folder = mkdtempSync(join(tmpdir(), PREFIX));
+      writeFileSync(join(folder, OWNER_FILE), this.#owner);
       this.#open = { folder, file: openSync(join(folder, FILE), 'wx', 0o600) };
     }
     for (let done = 0; done < bytes.byteLength; )

@@ -1,11 +1,10 @@
 // Keeps a second process out of a result folder; what a killed process leaves behind keeps nobody out.
 import { randomBytes } from 'node:crypto';
-import { open, readFile, readlink, rm, stat, utimes } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { open, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { notWritable } from './not-writable.js';
-import { processStart } from './process-start.js';
+import { isRunning, ownerOf, type ProcessOwner, thisProcess } from './process-owner.js';
 import { UsageError } from './usage-error.js';
 
 export const LOCK_FILE = '.kronlens.lock';
@@ -17,16 +16,6 @@ const GUARD = '0.00000000';
 const HEARTBEAT_MS = 5_000;
 /** A lock of a process that cannot be seen from here is stale when nobody touches it for so long. */
 const PATIENCE_MS = 30_000;
-
-/** Who holds a lock. */
-interface Holder {
-  readonly pid: number;
-  /** When the process began, in the system's words: process ids are used again. */
-  readonly started: string;
-  readonly host: string;
-  /** The system that counts these process ids: one boot of a machine, one container of it. */
-  readonly place: string;
-}
 
 export interface FolderLock {
   /** Gives the folder free; harmless when it is gone. */
@@ -42,40 +31,11 @@ async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined> {
   }
 }
 
-async function thisProcess(): Promise<Holder> {
-  const system = [
-    readFile('/proc/sys/kernel/random/boot_id', 'utf8'),
-    readlink('/proc/self/ns/pid'),
-  ];
-  const place = await Promise.all(system.map((part) => part.catch(() => '')));
-  return {
-    pid: process.pid,
-    started: (await processStart(process.pid)) ?? '',
-    host: hostname(),
-    place: place.join(' ').trim(),
-  };
-}
-
-/** Who wrote the lock; undefined for what is no lock, or not yet. */
-function holderOf(text: string): Holder | undefined {
-  try {
-    const { pid, started, host, place } = JSON.parse(text) as Partial<Holder>;
-    return typeof pid === 'number' &&
-      typeof started === 'string' &&
-      typeof host === 'string' &&
-      typeof place === 'string'
-      ? { pid, started, host, place }
-      : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 /** Whether the lock is being held: by asking for the process, or, elsewhere, by watching the lock. */
-async function isHeld(path: string, text: string, own: Holder, patienceMs: number) {
-  const holder = holderOf(text);
-  if (holder !== undefined && holder.host === own.host && holder.place === own.place)
-    return (await processStart(holder.pid)) === holder.started;
+async function isHeld(path: string, text: string, own: ProcessOwner, patienceMs: number) {
+  const holder = ownerOf(text);
+  const running = holder === undefined ? undefined : await isRunning(holder, own);
+  if (running !== undefined) return running;
   const touched = async () => (await unlessMissing(stat(path)))?.mtimeMs;
   const before = await touched();
   const end = performance.now() + patienceMs;
@@ -138,7 +98,7 @@ export async function lockFolder(folder: string, patienceMs = PATIENCE_MS): Prom
     const found = await unlessMissing(readFile(path, 'utf8'));
     if (found === undefined) continue;
     if (await isHeld(path, found, own, patienceMs)) {
-      const holder = holderOf(found);
+      const holder = ownerOf(found);
       const who =
         holder === undefined ? 'another process' : `process ${holder.pid} on ${holder.host}`;
       throw new UsageError(
