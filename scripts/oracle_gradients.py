@@ -11,9 +11,15 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 from transformers.pytorch_utils import Conv1D
 from zoo_models import IGNORED
+
+ZERO = 1e-5
+"""Gradients of less than this share of the largest one are rounding: keys' biases have none, for example."""
+
+ROUNDINGS = 4
 
 
 @dataclass
@@ -85,17 +91,24 @@ def plain_parameters(model: nn.Module) -> list[str]:
     ]
 
 
+def loss_and_gradients(
+    model: nn.Module, inputs: tuple[torch.Tensor, ...], y: torch.Tensor
+) -> tuple[float, dict[str, torch.Tensor]]:
+    loss = mean_loss(model(*inputs), y)
+    loss.backward()
+    transposed = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, Conv1D)}
+    gradients = {}
+    for name, parameter in model.named_parameters():
+        g = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        gradients[name] = (g.T if name in transposed else g).contiguous()
+    return loss.item(), gradients
+
+
 def make_oracle(model: nn.Module, inputs: tuple[torch.Tensor, ...], y: torch.Tensor) -> Oracle:
     double = copy.deepcopy(model).double()
     given = tuple(x.double() if x.is_floating_point() else x for x in inputs)
     norms = followers(double, given)
-    loss = mean_loss(double(*given), y)
-    loss.backward()
-    transposed = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, Conv1D)}
-    gradients = {}
-    for name, parameter in double.named_parameters():
-        g = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        gradients[name] = (g.T if name in transposed else g).contiguous()
+    loss, gradients = loss_and_gradients(double, given, y)
     first = {id(parameter): name for name, parameter in double.named_parameters()}
     every = double.named_parameters(remove_duplicate=False)
     aliases = {name: first[id(parameter)] for name, parameter in every if name not in gradients}
@@ -108,4 +121,48 @@ def make_oracle(model: nn.Module, inputs: tuple[torch.Tensor, ...], y: torch.Ten
             "weight": weight / scale.reshape(-1, *[1] * (weight.ndim - 1)),
             "bias": gradients[f"{norm_name}.bias"],
         }
-    return Oracle(loss.item(), gradients, aliases, folded, norms, weighted_layers(model), plain_parameters(model))
+    return Oracle(loss, gradients, aliases, folded, norms, weighted_layers(model), plain_parameters(model))
+
+
+def fold(model: nn.Module, norms: dict[str, str]) -> nn.Module:
+    """A copy with each of the normalisations folded into its convolution, as exporters do."""
+    network = copy.deepcopy(model)
+    for name, norm in norms.items():
+        convolution = network.get_submodule(name)
+        transposed = isinstance(convolution, _ConvTransposeNd)
+        fused = fuse_conv_bn_eval(convolution, network.get_submodule(norm), transposed)
+        network.set_submodule(name, fused.requires_grad_(True))
+        network.set_submodule(norm, nn.Identity())
+    return network
+
+
+def float32_errors(
+    model: nn.Module, inputs: tuple[torch.Tensor, ...], y: torch.Tensor, oracle: Oracle, folded: list[str]
+) -> dict[str, float]:
+    """
+    How far PyTorch's own float32 gradients are off, by parameter: the largest relative errors in the Euclidean norm of
+    those of the network, of the same with the normalisations behind the convolutions `folded` folded into them, and of
+    `ROUNDINGS` more of these whose parameters are off by a rounding error each (2^-24). Gradients of less than
+    `ZERO` of the largest are compared with that.
+    """
+    fused = fold(model, {name: oracle.norms[name] for name in folded})
+    of_fused = dict(oracle.gradients)
+    for name in folded:
+        of_fused.update({f"{name}.{part}": gradient for part, gradient in oracle.folded[name].items()})
+    errors: dict[str, float] = {}
+    for index in range(-2, ROUNDINGS):
+        network = copy.deepcopy(model if index == -2 else fused)
+        wanted = oracle.gradients if index == -2 else of_fused
+        if index >= 0:
+            generator = torch.Generator().manual_seed(index)
+            with torch.no_grad():
+                for parameter in network.parameters():
+                    signs = torch.randint(2, parameter.shape, generator=generator) * 2 - 1
+                    parameter.copy_(parameter.double() * (1 + signs * 2.0**-24))
+        _, found = loss_and_gradients(network, inputs, y)
+        least = ZERO * max(gradient.norm().item() for gradient in found.values())
+        for name, gradient in found.items():
+            size = max(wanted[name].norm().item(), least)
+            error = (gradient.double() - wanted[name]).norm().item() / size
+            errors[name] = max(error, errors.get(name, 0.0))
+    return errors

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Evaluator } from '../graph/index.js';
 import { type OpenedModel, openModel } from '../programs/index.js';
+import type { Width } from './node-tests/widen.js';
 import { readNpz } from './npz-file.js';
 import { weightGradients } from './weight-gradients.js';
 
@@ -17,6 +18,8 @@ interface ZooFile {
   readonly gone?: readonly string[];
   /** Parameters that the exporter has computed with, so that the file has the results alone. */
   readonly absent?: readonly string[];
+  /** Relative errors of PyTorch's own float32 gradients where they are notable, by parameter: the largest of some networks that differ from this one by rounding. */
+  readonly float32?: Readonly<Record<string, number>>;
 }
 
 export interface ZooEntry {
@@ -56,40 +59,15 @@ export function readZooEntry(folder: string): ZooEntry {
 /** Opens one file of an entry and compares it with PyTorch. */
 export async function checkZooModel(
   entry: ZooEntry,
-  { file = '', folded = [], gone = [], absent = [] }: ZooFile,
+  { file = '', gone = [], absent = [], ...contents }: ZooFile,
   evaluator: Evaluator,
 ): Promise<ZooReport> {
-  const arrays = readNpz(join(entry.folder, 'data.npz'));
   const model = await openModel(join(entry.folder, file), evaluator);
   const found = model.layers.layers.map(({ name }) => name);
   const expected = entry.layers
     .filter(({ weight }) => !absent.includes(weight))
     .map(({ name }) => name);
-  const gradients = readFileSync(join(entry.folder, 'gradients.bin'));
-  const read = (name: string): Float32Array | undefined => {
-    const place = entry.parameters.find((parameter) => parameter.name === name);
-    if (place === undefined) return undefined;
-    const bytes = gradients.subarray(4 * place.offset, 4 * (place.offset + place.count));
-    return new Float32Array(Uint8Array.from(bytes).buffer);
-  };
-  const ofFile = (name: string) => {
-    const [, module = '', part = ''] = /^(.*)\.(weight|bias)$/.exec(name) ?? [];
-    return (folded.includes(module) ? read(`${module}.${part}@folded`) : undefined) ?? read(name);
-  };
-  const weights = new Map(entry.layers.map(({ name, weight }) => [`${name}.weight`, weight]));
-  const own = await weightGradients(model, arrays, evaluator);
-  const largest = Math.max(...own.map(({ gradient }) => norm(gradient)));
-  const errors = new Map<string, number>();
-  for (const { parameter, gradient } of own) {
-    const name = weights.get(parameter.name) ?? parameter.name;
-    const wanted = ofFile(name);
-    if (wanted === undefined) continue;
-    const error =
-      wanted.length === gradient.length
-        ? norm(wanted.map((value, index) => value - (gradient[index] ?? Number.NaN)))
-        : Number.NaN;
-    errors.set(name, error / Math.max(norm(wanted), ZERO * largest));
-  }
+  const errors = await gradientErrors(entry, contents, model, evaluator);
   const lost = new Set([...absent, ...gone.flatMap((name) => [`${name}.weight`, `${name}.bias`])]);
   /** Tied parameters share a place. */
   const matched = new Set(
@@ -106,6 +84,75 @@ export async function checkZooModel(
       .map(({ name }) => name)
       .filter((name) => !lost.has(name)),
   };
+}
+
+/**
+ * Relative errors of the gradients that the model's reverse mode gives, by PyTorch's name of the parameter.
+ * @param evaluator runs the gradient program
+ * @param width the precision in which it is run
+ */
+export async function gradientErrors(
+  entry: ZooEntry,
+  { folded = [] }: Pick<ZooFile, 'folded'>,
+  model: OpenedModel,
+  evaluator: Evaluator,
+  width: Width = 'float32',
+): Promise<ReadonlyMap<string, number>> {
+  const arrays = readNpz(join(entry.folder, 'data.npz'));
+  const gradients = readFileSync(join(entry.folder, 'gradients.bin'));
+  const read = (name: string): Float32Array | undefined => {
+    const place = entry.parameters.find((parameter) => parameter.name === name);
+    if (place === undefined) return undefined;
+    const bytes = gradients.subarray(4 * place.offset, 4 * (place.offset + place.count));
+    return new Float32Array(Uint8Array.from(bytes).buffer);
+  };
+  const ofFile = (name: string) => {
+    const [, module = '', part = ''] = /^(.*)\.(weight|bias)$/.exec(name) ?? [];
+    return (folded.includes(module) ? read(`${module}.${part}@folded`) : undefined) ?? read(name);
+  };
+  const weights = new Map(entry.layers.map(({ name, weight }) => [`${name}.weight`, weight]));
+  const own = await weightGradients(model, arrays, evaluator, width);
+  const largest = Math.max(...own.map(({ gradient }) => norm(gradient)));
+  const errors = new Map<string, number>();
+  for (const { parameter, gradient } of own) {
+    const name = weights.get(parameter.name) ?? parameter.name;
+    const wanted = ofFile(name);
+    if (wanted === undefined) continue;
+    const error =
+      wanted.length === gradient.length
+        ? norm(wanted.map((value, index) => value - (gradient[index] ?? Number.NaN)))
+        : Number.NaN;
+    errors.set(name, error / Math.max(norm(wanted), ZERO * largest));
+  }
+  return errors;
+}
+
+/** What is demanded of the gradients' relative errors. */
+export const GRADIENT_TOLERANCE = 1e-4;
+/** Of those in float64, where float32 is off: the stored gradients are float32 numbers. */
+export const DOUBLE_TOLERANCE = 1e-6;
+/** In float32 a gradient may be off by so many times what PyTorch's own float32 gradient is off by. */
+const AS_PYTORCH = 2;
+
+/**
+ * What is wrong with a gradient in float32, if anything is. Beyond `GRADIENT_TOLERANCE` it is right where float32 itself
+ * cannot decide, since some ReLU's input is within rounding of the kink: PyTorch's own float32 gradient is then
+ * off alike, and the same program agrees with PyTorch's float64 gradient once its values are float64.
+ * @param own relative error of PyTorch's float32 gradient; 0 where it is not notable
+ * @param double relative error of the program in float64; undefined where it was not run
+ */
+export function gradientComplaint(
+  error: number,
+  own: number,
+  double: number | undefined,
+): string | undefined {
+  if (error <= GRADIENT_TOLERANCE) return undefined;
+  const off = `is off by ${error.toExponential(1)}`;
+  if (double === undefined) return off;
+  if (!(double <= DOUBLE_TOLERANCE)) return `${off}, in float64 by ${double.toExponential(1)}`;
+  return error <= AS_PYTORCH * own
+    ? undefined
+    : `${off}, PyTorch's in float32 only by ${own.toExponential(1)}`;
 }
 
 function norm(values: ArrayLike<number>): number {

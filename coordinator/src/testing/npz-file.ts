@@ -34,7 +34,7 @@ export function readNpz(path: string): ReadonlyMap<string, Tensor> {
 }
 
 /** A version 1 .npy file. */
-function parseNpy(file: Buffer): Tensor {
+export function parseNpy(file: Buffer): Tensor {
   const start = 10 + file.readUInt16LE(8);
   const header = file.toString('latin1', 10, start);
   const dtype = DTYPES[/'descr': '([^']*)'/.exec(header)?.[1] ?? ''];

@@ -17,6 +17,7 @@ import {
 import { emitGradient } from '../programs/loss.js';
 import { emitVectors } from '../programs/parameter-block.js';
 import { ProgramInputs } from '../programs/program-io.js';
+import { type Width, widened, widenedTensor } from './node-tests/widen.js';
 
 export interface WeightGradient {
   readonly parameter: ParameterMatrix;
@@ -27,11 +28,14 @@ export interface WeightGradient {
 /**
  * Cross-entropy, of tokens the mean over those of a sample that count.
  * @param arrays the model's inputs by name, and the labels `y`
+ * @param evaluator runs the gradient program
+ * @param width of all floating-point values in it; the evaluator needs kernels for that
  */
 export async function weightGradients(
   model: OpenedModel,
   arrays: ReadonlyMap<string, Tensor>,
   evaluator: Evaluator,
+  width: Width = 'float32',
 ): Promise<readonly WeightGradient[]> {
   const { logits, layers } = model;
   const labels = arrays.get('y');
@@ -69,15 +73,16 @@ export async function weightGradients(
   const outputs = parameters.map((parameter, index) =>
     b.alias(emitVectors(b, [parameter], cotangents, 1), `kl/gradient_${index}`),
   );
-  const program = b.build(
+  const built = b.build(
     outputs.map((name) => ({ name, dtype: 'float32', shape: undefined })),
     inputs.extra,
   );
+  const program = width === 'float32' ? built : widened(built, width);
   const feeds = new Map(
     program.inputs.map(({ name }) => {
       const given = name.startsWith('kl_') ? labels : arrays.get(name);
       if (given === undefined) throw new Error(`nothing is given for the input '${name}'`);
-      return [name, given] as const;
+      return [name, widenedTensor(given, width)] as const;
     }),
   );
   const bytes = encodeModel(program, { untypedOutputs: true, constants: evaluator.constants });

@@ -5,7 +5,7 @@ import { decodeNode } from '../../graph/codec/decode-model.js';
 import { encodeNode } from '../../graph/codec/encode-model.js';
 import { ELEMENT_TYPE } from '../../graph/codec/format.js';
 import type { Attribute, Graph, Node, Tensor } from '../../graph/graph.js';
-import { floatTensor, tensorNumbers } from '../../graph/tensor.js';
+import { floatTensor, tensorElements } from '../../graph/tensor.js';
 import { isFloat } from './bind-inputs.js';
 
 export type Width = 'float32' | 'float64';
@@ -18,7 +18,7 @@ const FLOAT_TYPES = (['float32', 'float64', 'float16', 'bfloat16'] as const).map
 
 export function widenedTensor(tensor: Tensor, width: Width): Tensor {
   return isFloat(tensor.dtype) && tensor.dtype !== width
-    ? floatTensor(tensorNumbers(tensor), tensor.shape, width)
+    ? floatTensor(tensorElements(tensor), tensor.shape, width)
     : tensor;
 }
 
