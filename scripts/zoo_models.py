@@ -173,6 +173,23 @@ def narrow_groupnorm() -> nn.Module:
     return Head(4, resnet.BasicBlock(4, 6, 2, down, norm_layer=norm), 6)
 
 
+class SlicedPositions(nn.Module):
+    """Positions whose rows are cut out of their table, as in many hand-written GPTs."""
+
+    def __init__(self, vocabulary: int, positions: int, width: int) -> None:
+        super().__init__()
+        self.wte = nn.Embedding(vocabulary, width)
+        self.wpe = nn.Embedding(positions, width)
+        self.norm = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.head = nn.Linear(width, vocabulary)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        x = self.wte(input_ids) + self.wpe.weight[: input_ids.shape[1]]
+        mixed = (x * attention_mask[..., None]).cumsum(1)
+        return self.head(x + self.mlp(self.norm(mixed)))
+
+
 def small(make: Callable[[], nn.Module], side: int = 8) -> ZooModel:
     return ZooModel(make, CLASSES, (3, side, side))
 
@@ -196,4 +213,5 @@ NARROW = {
     "gpt2": gpt2(
         {"vocab_size": 11, "n_positions": 8, "n_embd": 6, "n_layer": 1, "n_head": 2, "n_inner": 10}, 5
     ),
+    "sliced-positions": ZooModel(partial(SlicedPositions, 11, 8, 6), 11, vocabulary=11, tokens=5, per_token=True),
 }

@@ -99,6 +99,8 @@ export interface ShapedGraph extends Graph {
   readonly types: ReadonlyMap<string, TensorType>;
   /** Initializers that are another layout (transposed, reshaped) of one that the file has. */
   readonly origins?: ReadonlyMap<string, string>;
+  /** Initializers that the file computes from others, beyond laying one out anew. */
+  readonly computed?: ReadonlySet<string>;
 }
 
 /** The number of elements of a shape. */

@@ -44,7 +44,7 @@ export {
   typeOf,
   type ValueInfo,
 } from './graph.js';
-export { isMadeUp } from './made-up-names.js';
+export { isComputedByExporter, isMadeUp } from './made-up-names.js';
 export { opRule, opRules } from './ops/table.js';
 export { canonicalise } from './passes/index.js';
 export { printed } from './printed.js';

@@ -1,8 +1,17 @@
 // Names that exporters make up for constants, as opposed to those of a module's parameters.
 const MADE_UP =
-  /^(val_\d+|onnx::.*|\/.*|\d+|clone|lifted_tensor_.*|_?tensor_constant.*|scalar_.*|[A-Za-z_]+_\d+)$/;
+  /^(val_\d+|onnx::.*|\/.*|\d+|clone|lifted_tensor_.*|_?tensor_constant.*|scalar_.*|(max|min)_val(_cast)?|[A-Za-z_]+_\d+)$/;
+
+/** PyTorch's current exporter calls a constant that it has computed after the op, the first without a number. */
+const AFTER_OP =
+  /^(add|arange|cat|cos|div|expand|full|index|masked_fill|mul|permute|reshape|select|sin|slice|squeeze|stack|sub|transpose|unsqueeze|view|where)(_\d+)?$/;
 
 /** Whether an initializer's name tells nothing of the model. */
 export function isMadeUp(name: string): boolean {
-  return MADE_UP.test(name);
+  return MADE_UP.test(name) || AFTER_OP.test(name);
+}
+
+/** Whether an exporter has computed the initializer from others, beyond transposing one, by its name. */
+export function isComputedByExporter(name: string): boolean {
+  return AFTER_OP.test(name) && !/^(permute|transpose)/.test(name);
 }

@@ -5,6 +5,7 @@ import { ModelError } from './codec/model-error.js';
 import type { Evaluator } from './evaluator.js';
 import {
   type Attribute,
+  consumers,
   elementCount,
   type Graph,
   type Node,
@@ -32,14 +33,20 @@ const LAYOUT_OPS: ReadonlySet<string> = new Set(['Transpose', 'Reshape', 'Squeez
 
 /**
  * Whether a static node reads a parameter that is to be differentiated through it: rows of an embedding at
- * positions that the file fixes, or copies of a token. Its output then counts as varying.
+ * positions that the file fixes, copies of a token, or some of the positions [1, T, d] that are added. Its output
+ * then counts as varying.
+ * @param readers of its output
  */
-function readsParameter(graph: Graph, { domain, op, inputs }: Node): boolean {
+function readsParameter(graph: Graph, node: Node, readers: readonly Node[]): boolean {
+  const { domain, op, inputs } = node;
   const [source = ''] = inputs;
   const held = graph.initializers.get(source);
   if (domain !== '' || held?.dtype !== 'float32') return false;
   if (op === 'Gather') return held.shape.length === 2 && source.endsWith('.weight');
-  return op === 'Expand' && held.shape.length > 1 && !isMadeUp(source);
+  if (held.shape.length < 2 || isMadeUp(source)) return false;
+  if (op === 'Expand') return true;
+  const isAdded = readers.length > 0 && readers.every((reader) => reader.op === 'Add');
+  return op === 'Slice' && held.shape.length > 2 && held.shape[0] === 1 && isAdded;
 }
 
 /**
@@ -90,6 +97,9 @@ export async function specialise(
     initializers.set(name, tensor);
     types.set(name, { dtype: tensor.dtype, shape: tensor.shape });
   }
+  const computed = new Set(
+    [...initializers.keys()].filter((name) => !graph.initializers.has(name) && !origins.has(name)),
+  );
   const inputs = graph.inputs.map((input) => ({
     ...input,
     shape: shapeOf(inputShapes, input.name),
@@ -98,7 +108,7 @@ export async function specialise(
     const type = types.get(output.name);
     return type === undefined ? output : { ...output, ...type };
   });
-  return { ...graph, inputs, outputs, nodes: varying, initializers, types, origins };
+  return { ...graph, inputs, outputs, nodes: varying, initializers, types, origins, computed };
 }
 
 function constantTypes(graph: Graph): ReadonlyMap<string, TensorType> {
@@ -126,6 +136,7 @@ function splitStatic(graph: Graph): StaticSplit {
     ...graph.outputs.map(({ name }) => name),
     ...graph.nodes.flatMap((node) => [...captures(node)]),
   ]);
+  const readers = consumers(graph);
   const nodes: Node[] = [];
   for (const original of graph.nodes) {
     const inputs = original.inputs.map((input) => replaced.get(input) ?? input);
@@ -134,7 +145,7 @@ function splitStatic(graph: Graph): StaticSplit {
       : original;
     const fixed =
       !RANDOM_OPS.has(node.op) &&
-      !readsParameter(graph, node) &&
+      !readsParameter(graph, node, readers.get(node.outputs[0] ?? '') ?? []) &&
       (SHAPE_OPS.has(node.op) || reads(node).every((value) => isStatic.has(value)));
     if (!fixed) {
       nodes.push(node);

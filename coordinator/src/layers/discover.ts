@@ -5,6 +5,7 @@ import {
   elementCount,
   floatAttribute,
   intAttribute,
+  isComputedByExporter,
   type Node,
   type ShapedGraph,
   type Tensor,
@@ -138,6 +139,9 @@ function assemble(
     piecewiseLinear: !nested && paths.every((path) => path.piecewiseLinear),
     uses: uses.map(({ use }) => use),
     ...(tiedTo === undefined ? {} : { tiedTo }),
+    ...(graph.computed?.has(first.weight) || isComputedByExporter(first.weight)
+      ? { computed: true as const }
+      : {}),
   };
   const blocker = paths.flatMap((path) => path.unsupported)[0];
   let reason: string | undefined;

@@ -45,6 +45,16 @@ export interface Layer {
   readonly rows?: readonly number[];
   /** The layer of the same weight in its other role, as embedding or as linear layer. */
   readonly tiedTo?: string;
+  /** The file computes the weight from parameters, as where a convolution standardises its own. */
+  readonly computed?: true;
+}
+
+/**
+ * The name of the layer's weight among the parameters. One that the file computes is not called `<layer>.weight`:
+ * the file's initializer of that name holds what it is computed from.
+ */
+export function weightName({ name, computed }: Pick<Layer, 'name' | 'computed'>): string {
+  return computed ? `${name}.computed_weight` : `${name}.weight`;
 }
 
 /** Whether the layer is an embedding, whose inputs are indices and E[x x^T] is diagonal. */

@@ -26,6 +26,7 @@ import {
 import { agreesWithOriginal } from './check-rebatch.js';
 import type { BatchPlaces } from './layer-inputs.js';
 import { findLogits, type Logits } from './logits.js';
+import { unlayeredParameters } from './unlayered-parameters.js';
 
 /** A model input; `shape` is that of one sample, null where the file leaves a size open. */
 export interface ModelInput {
@@ -92,8 +93,9 @@ export async function openModel(
   const notes = [
     ...model.notes,
     ...(logits.note === undefined ? [] : [logits.note]),
-    ...foldedEmbeddings(probe),
+    ...foldedEmbeddings(probe, placed.layers),
     ...constantLayers(graph, probe),
+    ...unlayeredParameters(graph, probe, placed, logits.value),
   ];
   return {
     path,

@@ -8,7 +8,7 @@ import {
   tensor,
   typeOf,
 } from '../graph/index.js';
-import { isEmbedding, type Layer } from '../layers/index.js';
+import { isEmbedding, type Layer, weightName } from '../layers/index.js';
 import { groupNormParameters } from './affine-names.js';
 import { type BlockValue, layerMatrix, type ParameterMatrix, plain } from './parameter-block.js';
 
@@ -18,7 +18,7 @@ const STATISTICS = /(^|\.)running_(mean|var)$/;
 
 /**
  * All float32 parameters that the logits depend on, in the order in which the graph reads them: a
- * layer's weight as `<layer>.weight` [groups * m, n], others under their names in the file, as they
+ * layer's weight as `weightName` calls it [groups * m, n], others under their names in the file, as they
  * lie there. Constants under names of an exporter's making and running statistics are left out.
  */
 export function modelParameters(
@@ -30,7 +30,7 @@ export function modelParameters(
   for (const layer of layers) {
     if (isEmbedding(layer)) continue;
     const weight = layerMatrix(graph, layer, false);
-    const named = { ...weight, name: `${layer.name}.weight` };
+    const named = { ...weight, name: weightName(layer) };
     for (const { value } of weight.values) ofLayers.set(value, () => named);
     if (layer.bias === undefined) continue;
     const own = nameOf(graph, layer.bias);
@@ -51,7 +51,9 @@ export function modelParameters(
     const own = nameOf(graph, value);
     const name = (isMadeUp(own) ? laidOutAnew.get(value) : undefined) ?? own;
     const matrix = ofLayers.get(value)?.() ?? single(graph, value, name);
-    if (!ofLayers.has(value) && (isMadeUp(name) || STATISTICS.test(name))) continue;
+    const isConstant =
+      isMadeUp(name) || STATISTICS.test(name) || graph.computed?.has(value) === true;
+    if (!ofLayers.has(value) && isConstant) continue;
     if (!dependents(graph, new Set([value])).has(logits)) continue;
     const other = found.get(matrix.name);
     if (other === undefined) found.set(matrix.name, matrix);
@@ -78,7 +80,7 @@ export function affineParameters(
   layers: readonly Layer[],
   logits: string,
 ): readonly ParameterMatrix[] {
-  const weights = new Set(layers.map(({ name }) => `${name}.weight`));
+  const weights = new Set(layers.map(weightName));
   return modelParameters(graph, layers, logits).filter(
     ({ name, columns, values }) =>
       !weights.has(name) &&

@@ -14,7 +14,7 @@ import {
   typeOf,
 } from '../graph/index.js';
 import { renamed } from '../graph/rename.js';
-import { isEmbedding, type Layer, type LayerUse } from '../layers/index.js';
+import { isEmbedding, type Layer, type LayerUse, weightName } from '../layers/index.js';
 import type { Parameter } from './trainable-parameters.js';
 
 /** An input that the graph needs beside the data. */
@@ -277,12 +277,19 @@ class Perturbation {
     }
   }
 
-  #outputBasis({ name, groups, outDim: m }: Layer): string {
-    return this.#input(outputBasis(name), InputRole.OUTPUT_BASIS, [groups, m, m], `${name}.weight`);
+  #outputBasis(layer: Layer): string {
+    const { name, groups, outDim: m } = layer;
+    return this.#input(
+      outputBasis(name),
+      InputRole.OUTPUT_BASIS,
+      [groups, m, m],
+      weightName(layer),
+    );
   }
 
-  #inputBasis({ name, groups, inDim: n }: Layer): string {
-    return this.#input(inputBasis(name), InputRole.INPUT_BASIS, [groups, n, n], `${name}.weight`);
+  #inputBasis(layer: Layer): string {
+    const { name, groups, inDim: n } = layer;
+    return this.#input(inputBasis(name), InputRole.INPUT_BASIS, [groups, n, n], weightName(layer));
   }
 
   /** A basis of one group as a matrix. */

@@ -2,7 +2,7 @@
 import { BadInputError } from '@kronlens/proto';
 import { dependents, elementCount, type ShapedGraph, type Tensor, typeOf } from '../graph/index.js';
 import { permuted } from '../graph/ops/constant-tensor.js';
-import type { Layer } from '../layers/index.js';
+import { type Layer, weightName } from '../layers/index.js';
 import { layerMatrix } from './parameter-block.js';
 
 /**
@@ -17,7 +17,7 @@ export interface ParameterPlace {
 }
 
 export interface Parameter {
-  /** `<layer>.weight`, `<layer>.bias`, else the initializer's name. */
+  /** `<layer>.weight` (see `weightName`), `<layer>.bias`, else the initializer's name. */
   readonly name: string;
   /** What it is for its layer; undefined for all others. */
   readonly part: 'weight' | 'bias' | undefined;
@@ -91,7 +91,7 @@ export function findParameters(
     if (copies.has(layer.weight)) {
       const shape = [layer.groups * layer.outDim, layer.inDim];
       const known = weightPlaces(graph, layer);
-      claim(`${layer.name}.weight`, { part: 'weight', layer, shape }, layer.weight, known);
+      claim(weightName(layer), { part: 'weight', layer, shape }, layer.weight, known);
     }
     const bias = layer.bias === undefined ? undefined : origin(layer.bias);
     const size = layer.groups * layer.outDim;

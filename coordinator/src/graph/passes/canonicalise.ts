@@ -5,6 +5,7 @@ import { inlineFunctions } from './inline-functions.js';
 import { removeConstants } from './remove-constants.js';
 import { removeIdentities } from './remove-identities.js';
 import { resolveCastLike } from './resolve-cast-like.js';
+import { sliceRows } from './slice-rows.js';
 import { standardiseWeights } from './standardise-weights.js';
 import { upgrade } from './upgrade.js';
 
@@ -17,5 +18,6 @@ import { upgrade } from './upgrade.js';
 export function canonicalise(graph: Graph): Graph {
   // Dead code goes before `upgrade`, which must not refuse a model for nodes that it does not use.
   const { source: _, ...own } = removeDeadCode(removeConstants(inlineFunctions(graph)));
-  return removeDeadCode(resolveCastLike(upgrade(standardiseWeights(removeIdentities(own)))));
+  const upgraded = upgrade(standardiseWeights(removeIdentities(own)));
+  return removeDeadCode(sliceRows(resolveCastLike(upgraded)));
 }
