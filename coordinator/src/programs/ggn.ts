@@ -99,33 +99,22 @@ export function emitGgnProduct(
   vectors: number,
 ): string {
   const { batch, groups, outDim: m, inDim: n } = shape;
-  // [G, n, K * m]
-  const transposed = b.reshape(b.emit('Transpose', [probe], { perm: ints([1, 3, 0, 2]) }), [
-    groups,
-    n,
-    vectors * m,
-  ]);
   const rowsOf = (use: number) => groupRows(b, factors.inputs[use] as string, shape, use);
+  const projected = emitProjection(b, shape, probe, vectors);
   const projections = factors.cotangents.map((g, use) => {
     const positions = at(shape.positions, use);
     // [G, B * P, K * m] -> [B, K, P, G, m]
-    const y = b.reshape(b.emit('MatMul', [rowsOf(use), transposed]), [
-      groups,
-      batch,
-      positions,
-      vectors,
-      m,
-    ]);
+    const y = b.reshape(projected(rowsOf(use), positions), [groups, batch, positions, vectors, m]);
     const bySample = b.reshape(b.emit('Transpose', [y], { perm: ints([1, 3, 2, 0, 4]) }), [
       batch,
       vectors,
       positions * groups * m,
     ]);
-    const flipped = b.emit('Transpose', [bySample], { perm: ints([0, 2, 1]) });
-    return b.emit('MatMul', [g, flipped]);
+    const flipped = b.emit('Transpose', [g], { perm: ints([0, 2, 1]) });
+    return b.emit('MatMul', [bySample, flipped]);
   });
-  // u [B, C, K] -> [B, K, C]
-  const u = b.emit('Transpose', [emitSum(b, projections)], { perm: ints([0, 2, 1]) });
+  // u [B, K, C]
+  const u = emitSum(b, projections);
   const products = factors.cotangents.map((g, use) => {
     const positions = at(shape.positions, use);
     const t = b.reshape(b.emit('MatMul', [u, g]), [batch, vectors, positions, groups, m]);
@@ -139,6 +128,29 @@ export function emitGgnProduct(
   });
   const total = b.reshape(emitSum(b, products), [groups, vectors, m, n]);
   return b.emit('Transpose', [total], { perm: ints([1, 0, 2, 3]) });
+}
+
+/**
+ * X V^T [G, B * P, K * m] of a use's X [G, B * P, n]. Gemm transposes V as it goes, for one group; a
+ * Transpose takes a fifth of the whole product's time.
+ */
+function emitProjection(
+  b: GraphBuilder,
+  { batch, groups, outDim: m, inDim: n }: GgnShape,
+  probe: string,
+  vectors: number,
+): (rows: string, positions: number) => string {
+  if (groups === 1) {
+    const rows = b.reshape(probe, [vectors * m, n]);
+    return (x, positions) =>
+      b.emit('Gemm', [b.reshape(x, [batch * positions, n]), rows], { transB: int(1) });
+  }
+  const columns = b.reshape(b.emit('Transpose', [probe], { perm: ints([1, 3, 0, 2]) }), [
+    groups,
+    n,
+    vectors * m,
+  ]);
+  return (x) => b.emit('MatMul', [x, columns]);
 }
 
 /** X of one use as [G, B * P, n]. */

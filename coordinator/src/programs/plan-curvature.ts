@@ -9,11 +9,11 @@ import type { OpenedModel } from './open-model.js';
 
 /**
  * Vectors that one product multiplies at once. Iterations in small blocks need fewer products in
- * all (LeNet5's 256 -> 120 layer, 10 pairs: 54 by 4, 74 by 8, 122 by 16), those in large ones less
- * work beside them, which counts where many pairs are wanted.
+ * all (LeNet5's 256 -> 120 layer, 10 pairs: 40 by 2, 54 by 4, 74 by 8, 122 by 16), those in large
+ * ones less work beside them, which counts where many pairs are wanted.
  */
 function vectorsAtATime(top: number): number {
-  if (top <= 16) return 4;
+  if (top <= 16) return 2;
   return top <= 64 ? 8 : 16;
 }
 

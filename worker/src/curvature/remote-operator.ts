@@ -3,6 +3,7 @@ import type { SymmetricOperator } from '../krylov/index.js';
 import type { Lease } from '../pool/thread-pool.js';
 import { findNonFinite, NonFiniteOutputError } from '../session/non-finite.js';
 import { TreeSum } from '../sum/tree-sum.js';
+import { giveFloats, takeFloats } from '../vector/spare-memory.js';
 import type { OperatorJobs } from './operator-job.js';
 import { shareOut, type WholeOperator } from './operator-shares.js';
 
@@ -24,13 +25,20 @@ export async function withRemoteOperator<T>(
   });
   const { job, samples } = whole;
   const { dim } = job;
+  // The threads open it while iterations prepare their first vectors.
+  const opened = allDone(shares.map((share) => share.lease.run('openOperator', share.job)));
+  // The first product throws what it fails with; until then nobody listens.
+  opened.catch(() => undefined);
   try {
-    await allDone(shares.map((share) => share.lease.run('openOperator', share.job)));
     let memory = new ProductMemory(0, dim, shares.length);
-    return await use({
+    const result = await use({
       dim,
       async apply(vectors, count) {
-        if (memory.count < count) memory = new ProductMemory(count, dim, shares.length);
+        await opened;
+        if (memory.count < count) {
+          memory.release();
+          memory = new ProductMemory(count, dim, shares.length);
+        }
         const shared = memory.vectors.subarray(0, count * dim);
         shared.set(vectors.subarray(0, count * dim));
         const requests = shares.map(({ lease, span }, i) => {
@@ -39,13 +47,16 @@ export async function withRemoteOperator<T>(
           return lease.run('applyOperator', request).then(() => ({ sums, span }));
         });
         const products = total(await allDone(requests));
-        for (let i = 0; i < products.length; i++) products[i] = (products[i] as number) / samples;
+        divide(products, samples);
         const bad = findNonFinite(products);
         if (bad !== undefined) throw new NonFiniteOutputError(job.output, bad, 0, samples);
         return products;
       },
     });
+    memory.release();
+    return result;
   } finally {
+    await Promise.allSettled([opened]);
     // Of a thread that is lost or stops there is nothing to be freed.
     await Promise.allSettled(shares.map(({ lease }) => lease.run('closeOperator', null)));
   }
@@ -59,16 +70,25 @@ class ProductMemory {
   readonly #sums: readonly Float64Array[];
 
   constructor(count: number, dim: number, shares: number) {
-    const shared = () => new Float64Array(new SharedArrayBuffer(8 * count * dim));
+    const shared = () => takeFloats(count * dim, true);
     this.count = count;
     this.vectors = shared();
     this.#sums = Array.from({ length: shares }, shared);
+  }
+
+  /** Gives the memory back, once no thread uses it. */
+  release(): void {
+    for (const each of [this.vectors, ...this.#sums]) giveFloats(each);
   }
 
   /** What the thread of a share writes, [count, dim]. */
   sumsOf(share: number): Float64Array {
     return this.#sums[share] as Float64Array;
   }
+}
+
+function divide(values: Float64Array, by: number): void {
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) / by;
 }
 
 /** The sum by the tree over shares, in the first share's memory. */

@@ -1,5 +1,6 @@
 // Hutch++: the trace of an operator that is known by its products alone.
 import type { LinearAlgebra } from '../linalg/index.js';
+import { norm } from '../vector/norm.js';
 import { type Estimate, estimateOf } from './estimate.js';
 import { removeDirections } from './known-directions.js';
 import { orthonormalise } from './orthonormalise.js';
@@ -118,10 +119,4 @@ function forms(rows: Float64Array, images: Float64Array, count: number): number[
       sum += (rows[at] as number) * (images[at] as number);
     return sum;
   });
-}
-
-function norm(vector: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < vector.length; i++) sum += (vector[i] as number) ** 2;
-  return Math.sqrt(sum);
 }

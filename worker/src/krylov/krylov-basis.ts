@@ -1,5 +1,7 @@
 // A growing orthonormal basis of a block Krylov space, and the operator projected on it.
 import type { LinearAlgebra } from '../linalg/index.js';
+import { norm } from '../vector/norm.js';
+import { giveFloats, takeFloats } from '../vector/spare-memory.js';
 import { type Orthonormalised, orthonormalise } from './orthonormalise.js';
 import { PanelRows, type RowRange } from './panel-rows.js';
 import { ProjectedMatrix, type RitzPairs } from './projected-matrix.js';
@@ -9,6 +11,8 @@ import type { SymmetricOperator } from './symmetric-operator.js';
 
 /** Parts of a product outside of the basis that are smaller, relative to the operator, are rounding. */
 const ROUNDING = 1e-14;
+/** Residuals are taken of as many vectors at a time as have this many entries, or of a block. */
+const RESIDUAL_ENTRIES = 2 ** 19;
 /** Random vectors of which less is left are in the span of the basis. */
 const NOTHING_LEFT = 1e-10;
 
@@ -23,13 +27,19 @@ export class KrylovBasis {
   readonly #linalg: LinearAlgebra;
   readonly #operator: SymmetricOperator;
   readonly #block: number;
+  /** Vectors whose residuals are taken at a time. */
+  readonly #together: number;
   readonly #seed: bigint;
   readonly #rows: PanelRows;
   /** Products of a block of vectors, and what becomes of them. */
   readonly #images: PanelRows;
-  readonly #scratch: PanelRows;
-  /** Vectors to be multiplied, [block, dim]. */
+  /** Vectors to be multiplied, [together, dim]. */
   readonly #vectors: Float64Array;
+  /**
+   * Where the rows begin that the next rows' images have a part in beside rounding errors: those whose
+   * images they are the rest of.
+   */
+  #coupledFrom = 0;
   /** The longest image of a unit vector: a lower bound of the operator's norm. */
   #norm = 0;
   #drawn = 0;
@@ -50,12 +60,21 @@ export class KrylovBasis {
     this.#linalg = linalg;
     this.#operator = operator;
     this.#block = block;
+    this.#together = Math.max(
+      block,
+      Math.min(capacity, Math.floor(RESIDUAL_ENTRIES / operator.dim)),
+    );
     this.#seed = seed;
     this.#rows = new PanelRows(capacity + block, operator.dim);
     this.#images = new PanelRows(block, operator.dim);
-    this.#scratch = new PanelRows(block, operator.dim);
-    this.#vectors = new Float64Array(block * operator.dim);
+    this.#vectors = takeFloats(this.#together * operator.dim);
     this.projected = new ProjectedMatrix(capacity + block);
+  }
+
+  /** Gives the memory back; the object is used up. */
+  release(): void {
+    for (const rows of [this.#rows, this.#images]) rows.release();
+    giveFloats(this.#vectors);
   }
 
   get known(): number {
@@ -76,28 +95,35 @@ export class KrylovBasis {
     this.#images.write(0, images);
     projected.grow();
     await this.#takeImages(Array.from({ length: count }, (_, i) => first + i));
+    this.#coupledFrom = first;
   }
 
   #readVectors(first: number, count: number): Float64Array {
     return this.#rows.read(first, count, this.#vectors.subarray(0, count * this.#operator.dim));
   }
 
-  /** Splits the images of some rows into their part in the basis and the rest, which comes next. */
+  /**
+   * Splits the images of some rows into their part in the basis and the rest, which comes next. First
+   * goes the part in the rows that they couple to, which is nearly all; then that in the whole basis.
+   */
   async #takeImages(of: readonly number[]): Promise<void> {
     const { projected } = this;
+    const at = this.#coupledFrom;
     const images = { of: this.#images, at: 0, count: of.length };
     const basis = { of: this.#rows, at: 0, count: projected.size };
-    const inside = await innerProducts(this.#linalg, images, basis);
-    projected.addColumns(of, inside);
-    await subtractCombinations(this.#linalg, images, inside, basis);
+    const coupled = { of: this.#rows, at, count: projected.size - at };
+    const inside = await innerProducts(this.#linalg, images, coupled);
+    projected.addColumns(of, inside, at);
+    await subtractCombinations(this.#linalg, images, inside, coupled);
     if (projected.size === this.#operator.dim) return;
     const floor = ROUNDING * this.#norm;
     const left = await this.#orthonormalise(of.length, basis, floor);
+    projected.addColumns(of, left.inside);
     this.#append(left.rank, of, left.coupling);
   }
 
   #orthonormalise(count: number, basis: RowRange, floor: number): Promise<Orthonormalised> {
-    return orthonormalise(this.#linalg, this.#images, count, basis, floor, this.#scratch);
+    return orthonormalise(this.#linalg, this.#images, count, basis, floor);
   }
 
   /** Adds the first images to the next rows. */
@@ -136,6 +162,7 @@ export class KrylovBasis {
     const rows = { of: this.#rows, at: 0, count: known };
     await combine(this.#linalg, rows, pairs.vectors.subarray(0, keep * known), keep);
     this.#rows.move(known, keep, next);
+    this.#coupledFrom = 0;
     await this.projected.restrict(this.#linalg, pairs, keep);
   }
 
@@ -147,8 +174,8 @@ export class KrylovBasis {
   async residuals(values: Float64Array): Promise<Float64Array> {
     const norms = new Float64Array(values.length);
     this.#worst = [];
-    for (let first = 0; first < values.length; first += this.#block) {
-      const count = Math.min(this.#block, values.length - first);
+    for (let first = 0; first < values.length; first += this.#together) {
+      const count = Math.min(this.#together, values.length - first);
       const rows = await this.#residualRows(values, first, count);
       norms.set(lengths(rows, count), first);
       this.#keepWorst(rows, first, count, norms);
@@ -186,6 +213,7 @@ export class KrylovBasis {
   /** Starts anew from the vectors whose residuals were just taken; the largest residuals come next. */
   async resume(values: Float64Array): Promise<void> {
     this.projected.reset(values);
+    this.#coupledFrom = 0;
     const worst = this.#worst.sort((a, b) => a.index - b.index);
     this.#worst = [];
     worst.forEach(({ row }, i) => {
@@ -203,12 +231,5 @@ export class KrylovBasis {
 /** Euclidean lengths of the rows. */
 function lengths(rows: Float64Array, count: number): number[] {
   const dim = rows.length / count;
-  return Array.from({ length: count }, (_, i) => {
-    let sum = 0;
-    for (let j = i * dim; j < (i + 1) * dim; j++) {
-      const value = rows[j] as number;
-      sum += value * value;
-    }
-    return Math.sqrt(sum);
-  });
+  return Array.from({ length: count }, (_, i) => norm(rows.subarray(i * dim, (i + 1) * dim)));
 }

@@ -1,5 +1,6 @@
 // Stochastic Lanczos quadrature: the spectral density of an operator from a few products.
 import type { LinearAlgebra } from '../linalg/index.js';
+import { norm } from '../vector/norm.js';
 import { PanelRows } from './panel-rows.js';
 import { normalRows, Purpose } from './random-rows.js';
 import { innerProducts, subtractCombinations } from './row-products.js';
@@ -103,7 +104,7 @@ class LanczosRun {
     this.#steps = steps;
     this.#basis = new PanelRows(steps + 1, start.length);
     this.#image = new PanelRows(1, start.length);
-    scale(start, 1 / length(start));
+    scale(start, 1 / norm(start));
     this.#basis.write(0, start);
   }
 
@@ -116,7 +117,7 @@ class LanczosRun {
   async take(product: Float64Array): Promise<void> {
     if (this.#ended) return;
     const known = this.#diagonal.length + 1;
-    this.#norm = Math.max(this.#norm, length(product));
+    this.#norm = Math.max(this.#norm, norm(product));
     this.#image.write(0, product);
     const image = { of: this.#image, at: 0, count: 1 };
     const basis = { of: this.#basis, at: 0, count: known };
@@ -126,7 +127,7 @@ class LanczosRun {
     const again = await innerProducts(this.#linalg, image, basis);
     await subtractCombinations(this.#linalg, image, again, basis);
     const rest = this.#image.read(0, 1);
-    const beta = length(rest);
+    const beta = norm(rest);
     this.#ended = known === this.#steps || beta <= ROUNDING * this.#norm;
     if (this.#ended) return;
     this.#offDiagonal.push(beta);
@@ -152,15 +153,6 @@ class LanczosRun {
     for (let i = 0; i < n; i++) weights[i] = (vectors[i * n] as number) ** 2;
     return { nodes, weights };
   }
-}
-
-function length(vector: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < vector.length; i++) {
-    const value = vector[i] as number;
-    sum += value * value;
-  }
-  return Math.sqrt(sum);
 }
 
 function scale(vector: Float64Array, factor: number): void {

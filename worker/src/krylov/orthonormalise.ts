@@ -7,22 +7,25 @@ import { combine, innerProducts, subtractCombinations } from './row-products.js'
 const MOST_PASSES = 6;
 /** Below this, relative to the largest, eigenvalues of a Gram matrix are rounding errors. */
 const SMALLEST = 1e-15;
+/** Rows that projecting off the basis left so much of are orthogonal to it. */
+const MOSTLY_OUTSIDE = 0.5;
 
 export interface Orthonormalised {
   /** Orthonormal rows that are left, at the front of the block. */
   readonly rank: number;
   /** [rows before, rank]: what the rows were, less their part in the basis, by those that are left. */
   readonly coupling: Float64Array;
+  /** [rows before, basis rows]: their part in the basis. */
+  readonly inside: Float64Array;
 }
 
 /**
  * Replaces a block's rows by orthonormal ones that are orthogonal to the basis, in place, by SVQB
  * (Stathopoulos and Wu 2002: the eigendecomposition of the Gram matrix, which shows the rank) and
  * Gram-Schmidt against the basis, repeated until both hold to rounding.
- * @param block all its rows, already orthogonal to the basis up to rounding errors of their size
+ * @param block all its rows, with little in the basis: what rounding errors of products leave there
  * @param basis orthonormal
  * @param floor directions in which the block is not longer than this are rounding errors: dropped
- * @param scratch as `combine` takes it
  */
 export async function orthonormalise(
   linalg: LinearAlgebra,
@@ -30,30 +33,33 @@ export async function orthonormalise(
   count: number,
   basis: RowRange,
   floor: number,
-  scratch?: PanelRows,
 ): Promise<Orthonormalised> {
   let rank = count;
   /** [count, rank]: the original rows by the present ones. */
   let coupling = identity(count);
+  const inside = new Float64Array(count * basis.count);
   for (let pass = 0; pass < MOST_PASSES && rank > 0; pass++) {
     const rows = { of: block, at: 0, count: rank };
     if (pass > 0) {
-      const inBasis = await innerProducts(linalg, rows, basis);
-      await subtractCombinations(linalg, rows, inBasis, basis);
+      const parts = await innerProducts(linalg, rows, basis);
+      await subtractCombinations(linalg, rows, parts, basis);
+      const shape = { rows: count, inner: rank, columns: basis.count };
+      await linalg.addGemm(inside, 1, coupling, parts, shape);
     }
     const gram = await innerProducts(linalg, rows, rows);
     const { kept, lengths } = directions(gram, rank, coupling, count, floor);
     const step = await whiten(linalg, gram, rank, kept, lengths);
-    await combine(linalg, rows, step.factors, kept.length, scratch);
+    await combine(linalg, rows, step.factors, kept.length);
     coupling = await linalg.gemm(coupling, step.inverse, {
       rows: count,
       inner: rank,
       columns: kept.length,
     });
     rank = kept.length;
-    if (pass > 0 && step.conditioned) break;
+    const outside = kept.every((i) => (lengths[i] as number) >= MOSTLY_OUTSIDE);
+    if (pass > 0 && outside && step.conditioned) break;
   }
-  return { rank, coupling: rank === 0 ? new Float64Array(0) : coupling };
+  return { rank, coupling: rank === 0 ? new Float64Array(0) : coupling, inside };
 }
 
 /** Lengths of the rows, and those of which something above the floor is left. */

@@ -1,10 +1,16 @@
 // Rows of one length, kept as panels of columns: many vectors in memory of moderate pieces, ready for BLAS-3.
+import { giveFloats, takeFloats } from '../vector/spare-memory.js';
 
-/**
- * Columns of a panel: enough that native calls are few, and that long vectors still make work for
- * several cores.
- */
-export const PANEL_COLUMNS = 32_768;
+/** Columns of a panel: few enough that several cores have work, and enough that native calls are few. */
+const FEWEST_COLUMNS = 4_096;
+const MOST_COLUMNS = 32_768;
+const PANELS = 4;
+
+/** Columns of the panels of vectors with `dim` entries, the last one's apart. */
+export function panelColumns(dim: number): number {
+  const columns = 1_024 * Math.ceil(dim / PANELS / 1_024);
+  return Math.max(FEWEST_COLUMNS, Math.min(MOST_COLUMNS, columns));
+}
 
 interface Panel {
   /** [capacity, width]. */
@@ -14,7 +20,10 @@ interface Panel {
   readonly first: number;
 }
 
-/** Room for `capacity` vectors of `dim` entries. A block of vectors goes in and out as [count, dim]. */
+/**
+ * Room for `capacity` vectors of `dim` entries, whatever stands there at first. A block of vectors goes
+ * in and out as [count, dim].
+ */
 export class PanelRows {
   readonly dim: number;
   readonly capacity: number;
@@ -23,11 +32,17 @@ export class PanelRows {
   constructor(capacity: number, dim: number) {
     this.dim = dim;
     this.capacity = capacity;
-    this.panels = Array.from({ length: Math.ceil(dim / PANEL_COLUMNS) }, (_, i) => {
-      const first = i * PANEL_COLUMNS;
-      const width = Math.min(PANEL_COLUMNS, dim - first);
-      return { values: new Float64Array(capacity * width), width, first };
+    const columns = panelColumns(dim);
+    this.panels = Array.from({ length: Math.ceil(dim / columns) }, (_, i) => {
+      const first = i * columns;
+      const width = Math.min(columns, dim - first);
+      return { values: takeFloats(capacity * width), width, first };
     });
+  }
+
+  /** Gives the memory back; nothing may use the rows any more. */
+  release(): void {
+    for (const { values } of this.panels) giveFloats(values);
   }
 
   /** Overwrites the rows from `at` with those of a block [count, dim]. */

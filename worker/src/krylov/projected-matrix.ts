@@ -1,5 +1,6 @@
 // The operator as a Krylov basis sees it: products projected on the basis, Ritz pairs and their residuals.
 import type { LinearAlgebra } from '../linalg/index.js';
+import { norm } from '../vector/norm.js';
 
 /**
  * `algebraic`: largest eigenvalues first; `magnitude`: largest absolute values first; `ends`: the
@@ -46,12 +47,12 @@ export class ProjectedMatrix {
     return this.#entries[row * this.#stride + column] as number;
   }
 
-  /** Adds to columns of T; what is added is given transposed, [columns, size]. */
-  addColumns(columns: readonly number[], transposed: Float64Array): void {
-    const rows = this.size;
+  /** Adds to columns of T, from a row on; what is added is given transposed, [columns, size - first]. */
+  addColumns(columns: readonly number[], transposed: Float64Array, first = 0): void {
+    const rows = this.size - first;
     columns.forEach((column, i) => {
       for (let row = 0; row < rows; row++) {
-        const at = row * this.#stride + column;
+        const at = (first + row) * this.#stride + column;
         this.#entries[at] = (this.#entries[at] as number) + (transposed[i * rows + row] as number);
       }
     });
@@ -134,8 +135,8 @@ export class ProjectedMatrix {
     const shape = { rows: count, inner: n, columns: rows, transposeB: true };
     const images = await linalg.gemm(vectors.subarray(0, count * n), beyond, shape);
     return Array.from({ length: count }, (_, i) => ({
-      noise: length(images.subarray(i * rows, i * rows + n)),
-      outside: length(images.subarray(i * rows + n, (i + 1) * rows)),
+      noise: norm(images.subarray(i * rows, i * rows + n)),
+      outside: norm(images.subarray(i * rows + n, (i + 1) * rows)),
     }));
   }
 
@@ -176,8 +177,4 @@ export function placesIn(values: Float64Array, order: SpectrumOrder): readonly n
   return places.sort(
     (i, j) => Math.abs(values[j] as number) - Math.abs(values[i] as number) || i - j,
   );
-}
-
-function length(vector: Float64Array): number {
-  return Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
 }

@@ -1,6 +1,7 @@
 // Products of small matrices with rows in panels, panel by panel: the BLAS-3 that Krylov iterations are made of.
 import type { LinearAlgebra } from '../linalg/index.js';
-import { type PanelRows, panelOf, type RowRange } from './panel-rows.js';
+import { giveFloats, takeFloats } from '../vector/spare-memory.js';
+import { panelOf, type RowRange } from './panel-rows.js';
 
 /** Panels that are worked on at a time: a native call uses one core. */
 const AT_A_TIME = 4;
@@ -57,27 +58,20 @@ export async function subtractCombinations(
   );
 }
 
-/**
- * Replaces the first `count` rows of the range by `factors` [count, rows.count] times its rows.
- * @param scratch overwritten, at least `count` rows of the same length; without it memory is
- *   allocated, which costs more than the product where rows are few
- */
+/** Replaces the first `count` rows of the range by `factors` [count, rows.count] times its rows. */
 export async function combine(
   linalg: LinearAlgebra,
   rows: RowRange,
   factors: Float64Array,
   count: number,
-  scratch?: PanelRows,
 ): Promise<void> {
   if (count === 0) return;
   await eachPanel(rows, async (panel, width) => {
     const values = panelOf(rows, panel);
-    const product =
-      scratch === undefined
-        ? new Float64Array(count * width)
-        : panelOf({ of: scratch, at: 0, count }, panel).fill(0);
+    const product = takeFloats(count * width).fill(0);
     const shape = { rows: count, inner: rows.count, columns: width };
     await linalg.addGemm(product, 1, factors, values, shape);
     values.set(product);
+    giveFloats(product);
   });
 }

@@ -133,6 +133,12 @@ class Iteration {
   }
 
   async run(): Promise<Eigenpairs> {
+    const found = await this.#solve();
+    this.#basis.release();
+    return found;
+  }
+
+  async #solve(): Promise<Eigenpairs> {
     const basis = this.#basis;
     await basis.addRandom(this.#block);
     let earlier = Number.POSITIVE_INFINITY;

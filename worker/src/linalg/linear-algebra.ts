@@ -3,7 +3,8 @@
 /**
  * Dense float64 linear algebra. All matrices are row-major; arguments are not modified, save `into`,
  * and results are fresh arrays. Each call gives the same bytes for the same arguments on the same processor,
- * whatever else runs at the time. Calls may overlap; none blocks the event loop for its duration.
+ * whatever else runs at the time. Calls may overlap; none blocks the event loop longer than a call to
+ * another thread takes.
  */
 export interface LinearAlgebra {
   readonly name: 'lapack' | 'portable';

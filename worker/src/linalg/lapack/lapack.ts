@@ -16,6 +16,7 @@ import {
   type Argument,
   call,
   callNow,
+  callShort,
   character,
   double,
   integer,
@@ -62,19 +63,24 @@ class Lapack implements LinearAlgebra {
       const vectors = alignedFloat64(n * n);
       copySymmetric(matrix, n, vectors);
       const values = alignedFloat64(n);
-      await this.#solve('dsyevd', `${n} x ${n}`, (work, lwork, iwork, liwork, info) => [
-        character('V'),
-        character('L'),
-        integer(n),
-        vectors,
-        integer(n),
-        values,
-        work,
-        lwork,
-        iwork,
-        liwork,
-        info,
-      ]);
+      await this.#solve(
+        'dsyevd',
+        `${n} x ${n}`,
+        10 * n ** 3,
+        (work, lwork, iwork, liwork, info) => [
+          character('V'),
+          character('L'),
+          integer(n),
+          vectors,
+          integer(n),
+          values,
+          work,
+          lwork,
+          iwork,
+          liwork,
+          info,
+        ],
+      );
       return descendingEigenpairs(values, vectors, n, 'dsyevd');
     });
   }
@@ -100,7 +106,7 @@ class Lapack implements LinearAlgebra {
       if (into.length === 0 || inner === 0) return;
       this.#requireSize(rows, columns, Math.max(a.length, b.length, into.length));
       // (op(a) op(b))^T = op(b)^T op(a)^T, of which LAPACK sees all three matrices.
-      await call(this.#lapack.routines.dgemm, [
+      const args = [
         character(transposeB ? 'T' : 'N'),
         character(transposeA ? 'T' : 'N'),
         integer(columns),
@@ -114,7 +120,8 @@ class Lapack implements LinearAlgebra {
         double(1),
         into,
         integer(columns),
-      ]);
+      ];
+      await callShort(this.#lapack.routines.dgemm, args, rows * inner * columns);
     });
   }
 
@@ -154,22 +161,28 @@ class Lapack implements LinearAlgebra {
       copyFinite(a, rows, columns, overwritten);
       const iwork = integers(8 * k);
       // Of the transpose, the left singular vectors are the rows of vt.
-      await this.#solve('dgesdd', `${rows} x ${columns}`, (work, lwork, _iwork, _liwork, info) => [
-        character('S'),
-        integer(columns),
-        integer(rows),
-        overwritten,
-        integer(columns),
-        values,
-        vt,
-        integer(columns),
-        u,
-        integer(k),
+      const work = 20 * rows * columns * k;
+      await this.#solve(
+        'dgesdd',
+        `${rows} x ${columns}`,
         work,
-        lwork,
-        iwork,
-        info,
-      ]);
+        (work, lwork, _iwork, _liwork, info) => [
+          character('S'),
+          integer(columns),
+          integer(rows),
+          overwritten,
+          integer(columns),
+          values,
+          vt,
+          integer(columns),
+          u,
+          integer(k),
+          work,
+          lwork,
+          iwork,
+          info,
+        ],
+      );
       return fixSingularSigns({ u, values, vt }, rows, columns, 'dgesdd');
     });
   }
@@ -186,7 +199,8 @@ class Lapack implements LinearAlgebra {
       const tau = alignedFloat64(k);
       const size = `${rows} x ${columns}`;
       // a^T = L Q: then a = Q^T L^T, and L^T is upper triangular.
-      await this.#solve('dgelqf', size, (work, lwork, _iwork, _liwork, info) => [
+      const work = 2 * rows * columns * k;
+      await this.#solve('dgelqf', size, work, (work, lwork, _iwork, _liwork, info) => [
         integer(columns),
         integer(rows),
         factors,
@@ -199,7 +213,7 @@ class Lapack implements LinearAlgebra {
       for (let i = 0; i < k; i++) {
         r.set(factors.subarray(i * columns + i, (i + 1) * columns), i * columns + i);
       }
-      await this.#solve('dorglq', size, (work, lwork, _iwork, _liwork, info) => [
+      await this.#solve('dorglq', size, work, (work, lwork, _iwork, _liwork, info) => [
         integer(k),
         integer(rows),
         integer(k),
@@ -221,10 +235,14 @@ class Lapack implements LinearAlgebra {
     // The library stays loaded: other calls of this process may use it.
   }
 
-  /** Asks a routine for the size of its workspace, and then runs it. */
+  /**
+   * Asks a routine for the size of its workspace, and then runs it.
+   * @param multiplications about so many
+   */
   async #solve(
     name: RoutineName,
     size: string,
+    multiplications: number,
     args: (
       work: Float64Array,
       lwork: BigInt64Array,
@@ -234,14 +252,15 @@ class Lapack implements LinearAlgebra {
     ) => readonly Argument[],
   ): Promise<void> {
     const routine = this.#lapack.routines[name];
-    const [work, iwork, info] = [alignedFloat64(1), integers(1), integer(0)];
+    const [work, iwork, info] = [alignedFloat64(1), integers(1), integers(1)];
     callNow(routine, args(work, integer(-1), iwork, integer(-1), info));
     requireSuccess(name, size, info);
     const lwork = Math.max(1, Math.ceil(work[0] ?? 1));
     const liwork = Math.max(1, integerValue(iwork));
-    await call(
+    await callShort(
       routine,
       args(alignedFloat64(lwork), integer(lwork), integers(liwork), integer(liwork), info),
+      multiplications,
     );
     requireSuccess(name, size, info);
   }

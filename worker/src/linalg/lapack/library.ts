@@ -3,7 +3,7 @@ import { isMainThread } from 'node:worker_threads';
 import koffi from 'koffi';
 import { LinearAlgebraMissingError } from '../linalg-error.js';
 import { findLibraries, LIBRARY_VARIABLE, realLibraryPath } from './find-library.js';
-import { callNow, integer, integerValue } from './fortran.js';
+import { callNow, integers, integerValue } from './fortran.js';
 import { libraryEnvironment, withEnvironment } from './library-environment.js';
 
 /** A function of a shared library; `async` runs it on libuv's pool and reports to the last argument. */
@@ -163,7 +163,7 @@ function describeOpenBlas(
 function describeLapack(handle: Handle, decoration: Decoration): string {
   const name = fortranName(decoration, 'ilaver');
   if (!has(handle, name)) return 'LAPACK of unknown version';
-  const cells = [integer(0), integer(0), integer(0)];
-  callNow(handle.func(name, 'void', ['void *', 'void *', 'void *']), cells);
-  return `LAPACK ${cells.map(integerValue).join('.')}`;
+  const version = [integers(1), integers(1), integers(1)];
+  callNow(handle.func(name, 'void', ['void *', 'void *', 'void *']), version);
+  return `LAPACK ${version.map(integerValue).join('.')}`;
 }
