@@ -31,6 +31,7 @@ export function unlayeredParameters(
   const known = new Set([...layers.map(weightName), ...affine.map(({ name }) => name)]);
   const biases = new Set(layers.flatMap(({ bias }) => bias ?? []));
   const apart = modelParameters(shaped, layers, logits)
+    .filter(({ rows, columns }) => rows * columns > 1)
     .filter(({ values }) => !values.some(({ value }) => biases.has(value)))
     .map(({ name }) => name)
     .filter((name) => !known.has(name) && !modules.has(name.replace(LAST_PART, '')));

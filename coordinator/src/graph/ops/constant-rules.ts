@@ -43,8 +43,4 @@ export const CONSTANT_RULES: readonly OpRule[] = [
   },
   constant('EyeLike', { name: 'square', inputs: [{ shape: [3, 3] }] }),
   constant('ConstantOfShape', { name: 'zeros', inputs: [intTensor([2, 3])] }, 'linear'),
-  constant('Range', {
-    name: 'integers',
-    inputs: [intTensor([0], []), intTensor([5], []), intTensor([1], [])],
-  }),
 ];

@@ -4,15 +4,11 @@ import { elementCount } from '../graph.js';
 import { floatTensor, intTensor } from '../tensor.js';
 import { gather } from './gather.js';
 import { type IndexedRows, scatteredRows, withoutRows, zeros } from './indexed-rows.js';
-import { type OpRule, UnsupportedFormError, type Vjp, type VjpContext } from './op-rule.js';
-import { asMask, input, number, widthOf } from './pointwise.js';
+import type { OpRule, Vjp, VjpContext } from './op-rule.js';
+import { input, widthOf } from './pointwise.js';
 import { reverseSequence } from './reverse-sequence.js';
-import {
-  forColumns,
-  gatherElements,
-  scatterElements,
-  scatterLinearity,
-} from './scatter-elements.js';
+import { forColumns, gatherElements, scatterElements } from './scatter-elements.js';
+import { extremeVjp, type Indexing, productVjp, scatterLinearity } from './scatter-reductions.js';
 
 /**
  * What the index tuples of GatherND and ScatterND name, as rows of the data seen as
@@ -62,53 +58,34 @@ const scatterNdVjp: Vjp = (c, [g]) => {
   if (g === undefined) return [];
   const { build, columns, type } = c;
   const reduction = stringAttribute(c.node, 'reduction', 'none');
-  if (reduction === 'max' || reduction === 'min') return extremeVjp(c, g);
-  if (reduction !== 'none' && reduction !== 'add')
-    throw new UnsupportedFormError(c.node, `reduction '${reduction}' cannot be differentiated`);
   const { rows, indices } = tuples(c, 0);
-  const flat = build.reshape(g, [rows.before, rows.size, rows.after]);
+  const flat = (cotangent: string) =>
+    build.reshape(cotangent, [rows.before, rows.size, rows.after]);
   const kept = () =>
-    build.reshape(withoutRows(build, flat, indices, rows), [columns, ...type(input(c, 0)).shape]);
+    build.reshape(withoutRows(build, flat(g), indices, rows), [
+      columns,
+      ...type(input(c, 0)).shape,
+    ]);
+  const picked = (cotangent: string) =>
+    build.reshape(build.emit('Gather', [flat(cotangent), indices], { axis: int(1) }), [
+      columns,
+      ...type(input(c, 2)).shape,
+    ]);
+  const index = input(c, 1);
+  const tuplesOfIndices: Indexing = {
+    gather: (value) => build.emit('GatherND', [value, index]),
+    scatter: (into, updates, how) =>
+      build.emit('ScatterND', [into, index, updates], { reduction: string(how) }),
+    picked,
+  };
+  if (reduction === 'max' || reduction === 'min') return extremeVjp(c, g, tuplesOfIndices);
+  if (reduction === 'mul') return productVjp(c, g, tuplesOfIndices);
   return [
     c.wants(0) ? (reduction === 'add' ? g : kept()) : undefined,
     undefined,
-    c.wants(2)
-      ? build.reshape(build.emit('Gather', [flat, indices], { axis: int(1) }), [
-          columns,
-          ...type(input(c, 2)).shape,
-        ])
-      : undefined,
+    c.wants(2) ? picked(g) : undefined,
   ];
 };
-
-/** Of the data and the updates of an element those that are its extreme share its cotangent evenly. */
-function extremeVjp(c: VjpContext, g: string): readonly (string | undefined)[] {
-  const { build, node } = c;
-  const [data, index, updates] = [input(c, 0), input(c, 1), input(c, 2)];
-  const result = node.outputs[0] ?? '';
-  const kept = asMask(c, build.emit('Equal', [data, result]), data);
-  const chosen = build.emit('GatherND', [result, index]);
-  const taken = asMask(c, build.emit('Equal', [updates, chosen]), data);
-  const add = { reduction: string('add') };
-  const share = build.scaled(
-    g,
-    build.emit('Reciprocal', [
-      build.emit('Max', [build.emit('ScatterND', [kept, index, taken], add), number(c, 1)]),
-    ]),
-  );
-  const { rows, indices } = tuples(c, 0);
-  const flat = build.reshape(share, [rows.before, rows.size, rows.after]);
-  const picked = () =>
-    build.reshape(build.emit('Gather', [flat, indices], { axis: int(1) }), [
-      c.columns,
-      ...c.type(updates).shape,
-    ]);
-  return [
-    c.wants(0) ? build.scaled(share, kept) : undefined,
-    undefined,
-    c.wants(2) ? build.scaled(picked(), taken) : undefined,
-  ];
-}
 
 /** The cotangents of the values go back to where the values came from; the indices carry none. */
 const topKVjp: Vjp = (c, [g]) => {
@@ -170,6 +147,33 @@ const scatterNd: OpRule = {
       inputs: [{ shape: [4, 3] }, intTensor([1, -1, 1], [3, 1]), { shape: [3, 3] }],
     },
     {
+      name: 'product, repeated',
+      attributes: { reduction: string('mul') },
+      inputs: [
+        { shape: [4, 3], range: [0.5, 1.5] },
+        intTensor([1, -1, 1], [3, 1]),
+        { shape: [3, 3], range: [-1.5, -0.5] },
+      ],
+    },
+    {
+      name: 'product with zeros in the data',
+      attributes: { reduction: string('mul') },
+      inputs: [
+        floatTensor([0, 1.5, -0.5, 0], [4], 'float64'),
+        intTensor([1, -1, 1, 2], [4, 1]),
+        { shape: [4] },
+      ],
+    },
+    {
+      name: 'product with zeros in the updates',
+      attributes: { reduction: string('mul') },
+      inputs: [
+        { shape: [4] },
+        intTensor([1, -1, 1, 2, -1], [5, 1]),
+        floatTensor([0, 0, 1.5, -0.5, 0], [5], 'float64'),
+      ],
+    },
+    {
       name: 'largest, repeated',
       attributes: { reduction: string('max') },
       inputs: [
@@ -223,7 +227,34 @@ const oneHot: OpRule = {
   ],
 };
 
-/** Gathers and scatters, in the table's order. */
+/** start + i * step. Values whose number depends on the data are not known at all, so the step does not either. */
+const rangeVjp: Vjp = (c, [g]) => {
+  if (g === undefined || !c.wants(0)) return [];
+  return [c.build.emit('ReduceSum', [g, c.build.ints([1])], { keepdims: int(0) })];
+};
+
+const range: OpRule = {
+  op: 'Range',
+  vjp: rangeVjp,
+  // Their number jumps with the start.
+  linearity: 'piecewise-linear',
+  examples: [
+    {
+      name: 'start',
+      inputs: [
+        { shape: [], range: [0.3, 0.4] },
+        floatTensor([4.8], [], 'float64'),
+        floatTensor([1], [], 'float64'),
+      ],
+    },
+    {
+      name: 'integers',
+      inputs: [intTensor([0], []), intTensor([5], []), intTensor([1], [])],
+    },
+  ],
+};
+
+/** Gathers, scatters and others of indices, in the table's order. */
 export const INDEX_RULES: readonly OpRule[] = [
   gather,
   gatherElements,
@@ -232,5 +263,6 @@ export const INDEX_RULES: readonly OpRule[] = [
   scatterNd,
   topK,
   oneHot,
+  range,
   reverseSequence,
 ];

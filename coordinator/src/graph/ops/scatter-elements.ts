@@ -4,14 +4,8 @@ import type { GraphBuilder } from '../builder.js';
 import { elementCount } from '../graph.js';
 import { intTensor } from '../tensor.js';
 import { zeros } from './indexed-rows.js';
-import {
-  type LinearityOf,
-  type OpRule,
-  UnsupportedFormError,
-  type Vjp,
-  type VjpContext,
-} from './op-rule.js';
-import { asMask, number } from './pointwise.js';
+import type { OpRule, Vjp, VjpContext } from './op-rule.js';
+import { extremeVjp, type Indexing, productVjp, scatterLinearity } from './scatter-reductions.js';
 
 /** The same indices for every column: [...s] to [C, ...s]. */
 export function forColumns(
@@ -54,9 +48,18 @@ const scatterVjp: Vjp = (context, [g]) => {
   const { node, build, columns, type } = context;
   const { axis, indices } = indexing(context);
   const reduction = stringAttribute(node, 'reduction', 'none');
-  if (reduction === 'max' || reduction === 'min') return extremeVjp(context, g);
-  if (reduction !== 'none' && reduction !== 'add')
-    throw new UnsupportedFormError(node, `reduction '${reduction}' cannot be differentiated`);
+  const own = { axis: int(intAttribute(node, 'axis', 0)) };
+  const index = node.inputs[1] ?? '';
+  const picked = (cotangent: string) =>
+    build.emit('GatherElements', [cotangent, indices], { axis: int(axis) });
+  const elements: Indexing = {
+    gather: (value) => build.emit('GatherElements', [value, index], own),
+    scatter: (into, updates, how) =>
+      build.emit('ScatterElements', [into, index, updates], { ...own, reduction: string(how) }),
+    picked,
+  };
+  if (reduction === 'max' || reduction === 'min') return extremeVjp(context, g, elements);
+  if (reduction === 'mul') return productVjp(context, g, elements);
   const overwritten = (): string => {
     const shape = [columns, ...type(node.inputs[1] ?? '').shape];
     const nothing = zeros(build, shape, dtypeOf(context));
@@ -65,39 +68,9 @@ const scatterVjp: Vjp = (context, [g]) => {
   return [
     context.wants(0) ? (reduction === 'add' ? g : overwritten()) : undefined,
     undefined,
-    context.wants(2) ? build.emit('GatherElements', [g, indices], { axis: int(axis) }) : undefined,
+    context.wants(2) ? picked(g) : undefined,
   ];
 };
-
-/** Of the data and the updates of an element those that are its extreme share its cotangent evenly. */
-function extremeVjp(context: VjpContext, g: string): readonly (string | undefined)[] {
-  const { node, build } = context;
-  const [data = '', index = '', updates = ''] = node.inputs;
-  const result = node.outputs[0] ?? '';
-  const kept = asMask(context, build.emit('Equal', [data, result]), data);
-  const own = { axis: int(intAttribute(node, 'axis', 0)) };
-  const chosen = build.emit('GatherElements', [result, index], own);
-  const taken = asMask(context, build.emit('Equal', [updates, chosen]), data);
-  const add = { ...own, reduction: string('add') };
-  const ties = build.emit('ScatterElements', [kept, index, taken], add);
-  const share = build.scaled(
-    g,
-    build.emit('Reciprocal', [build.emit('Max', [ties, number(context, 1)])]),
-  );
-  const { axis, indices } = indexing(context);
-  const picked = () => build.emit('GatherElements', [share, indices], { axis: int(axis) });
-  return [
-    context.wants(0) ? build.scaled(share, kept) : undefined,
-    undefined,
-    context.wants(2) ? build.scaled(picked(), taken) : undefined,
-  ];
-}
-
-/** Extremes bend; sums and overwriting do not. */
-export const scatterLinearity: LinearityOf = (node) =>
-  ['max', 'min'].includes(stringAttribute(node, 'reduction', 'none'))
-    ? 'piecewise-linear'
-    : 'linear';
 
 function indexTensor(shape: readonly number[], size: number) {
   const values = Array.from({ length: elementCount(shape) }, (_, i) => (i * 5 + 2) % size);
@@ -136,6 +109,15 @@ export const scatterElements: OpRule = {
       name: 'overwrite',
       attributes: { axis: int(0) },
       inputs: [{ shape: [5, 2] }, intTensor([4, 1, 0, 3, 2, 0], [3, 2]), { shape: [3, 2] }],
+    },
+    {
+      name: 'product, repeated indices',
+      attributes: { axis: int(1), reduction: string('mul') },
+      inputs: [
+        { shape: [3, 4], range: [0.5, 1.5] },
+        indexTensor([2, 6], 4),
+        { shape: [2, 6], range: [-1.5, -0.5] },
+      ],
     },
     {
       name: 'smallest, repeated indices',
