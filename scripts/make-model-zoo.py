@@ -55,6 +55,9 @@ def make_network(entry: ZooModel, seed: int) -> nn.Module:
             if isinstance(module, _BatchNorm):
                 module.running_mean.normal_(0, 0.1)
                 module.running_var.uniform_(0.7, 1.4)
+            if isinstance(module, nn.Embedding):
+                # PyTorch's gradient leaves this row out where its token is looked up, which no file can say.
+                module.padding_idx = None
     return model
 
 

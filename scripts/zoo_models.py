@@ -48,8 +48,6 @@ class Bert(nn.Module):
     def __init__(self, **sizes: int) -> None:
         super().__init__()
         self.model = BertForSequenceClassification(BertConfig(attn_implementation="eager", **sizes))
-        # The file cannot say that PyTorch's optimisers leave the padding's row alone.
-        self.model.bert.embeddings.word_embeddings.padding_idx = None
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
