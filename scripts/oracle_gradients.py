@@ -20,6 +20,7 @@ ZERO = 1e-5
 """Gradients of less than this share of the largest one are rounding: keys' biases have none, for example."""
 
 ROUNDINGS = 4
+SAME_LOSS = 1e-4
 
 
 @dataclass
@@ -127,12 +128,13 @@ def make_oracle(model: nn.Module, inputs: tuple[torch.Tensor, ...], y: torch.Ten
 def fold(model: nn.Module, norms: dict[str, str]) -> nn.Module:
     """A copy with each of the normalisations folded into its convolution, as exporters do."""
     network = copy.deepcopy(model)
-    for name, norm in norms.items():
-        convolution = network.get_submodule(name)
-        transposed = isinstance(convolution, _ConvTransposeNd)
-        fused = fuse_conv_bn_eval(convolution, network.get_submodule(norm), transposed)
+    for name, norm_name in norms.items():
+        convolution, norm = network.get_submodule(name), network.get_submodule(norm_name)
+        fused = fuse_conv_bn_eval(convolution, norm, isinstance(convolution, _ConvTransposeNd))
         network.set_submodule(name, fused.requires_grad_(True))
-        network.set_submodule(norm, nn.Identity())
+        # Those of timm have an activation of their own.
+        rest = [getattr(norm, part) for part in ("drop", "act") if hasattr(norm, part)]
+        network.set_submodule(norm_name, nn.Sequential(*rest))
     return network
 
 
@@ -159,7 +161,9 @@ def float32_errors(
                 for parameter in network.parameters():
                     signs = torch.randint(2, parameter.shape, generator=generator) * 2 - 1
                     parameter.copy_(parameter.double() * (1 + signs * 2.0**-24))
-        _, found = loss_and_gradients(network, inputs, y)
+        loss, found = loss_and_gradients(network, inputs, y)
+        if not abs(loss - oracle.loss) <= SAME_LOSS * abs(oracle.loss):
+            raise ValueError(f"another network: its loss is {loss}, not {oracle.loss}")
         least = ZERO * max(gradient.norm().item() for gradient in found.values())
         for name, gradient in found.items():
             size = max(wanted[name].norm().item(), least)

@@ -69,6 +69,10 @@ export async function checkZooModel(
     .map(({ name }) => name);
   const errors = await gradientErrors(entry, contents, model, evaluator);
   const lost = new Set([...absent, ...gone.flatMap((name) => [`${name}.weight`, `${name}.bias`])]);
+  const computed = model.layers.layers.filter((layer) => layer.computed);
+  /** What a weight that is computed is computed from. */
+  const isBehind = (name: string) =>
+    !name.endsWith('.bias') && computed.some((layer) => name.startsWith(`${layer.name}.`));
   /** Tied parameters share a place. */
   const matched = new Set(
     entry.parameters.filter(({ name }) => errors.has(name)).map(({ offset }) => offset),
@@ -82,7 +86,7 @@ export async function checkZooModel(
     unmatched: entry.parameters
       .filter(({ name, offset }) => !name.endsWith('@folded') && !matched.has(offset))
       .map(({ name }) => name)
-      .filter((name) => !lost.has(name)),
+      .filter((name) => !lost.has(name) && !isBehind(name)),
   };
 }
 

@@ -1,6 +1,7 @@
 // The rules of a network's layers proper: contractions, pooling, normalisation, softmax.
 import { averagePool, globalAveragePool } from './average-pool.js';
 import { batchNormalization } from './batch-normalization.js';
+import { col2im } from './col2im.js';
 import { conv } from './conv.js';
 import { convTranspose } from './conv-transpose.js';
 import { dropout } from './dropout.js';
@@ -17,6 +18,7 @@ export const NETWORK_RULES: readonly OpRule[] = [
   matMul,
   conv,
   convTranspose,
+  col2im,
   maxPool,
   globalMaxPool,
   averagePool,
