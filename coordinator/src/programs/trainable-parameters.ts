@@ -1,8 +1,17 @@
 // The trainable parameters of a model: weights as their matrices, biases, normalisation's and others.
 import { BadInputError } from '@kronlens/proto';
-import { dependents, elementCount, type ShapedGraph, type Tensor, typeOf } from '../graph/index.js';
+import {
+  dependents,
+  elementCount,
+  isMadeUp,
+  type ShapedGraph,
+  type Tensor,
+  tensor,
+  typeOf,
+} from '../graph/index.js';
 import { permuted } from '../graph/ops/constant-tensor.js';
 import { type Layer, weightName } from '../layers/index.js';
+import { groupNormParameters } from './affine-names.js';
 import { layerMatrix } from './parameter-block.js';
 
 /**
@@ -45,6 +54,13 @@ const TRAINABLE_INPUTS: Readonly<Record<string, readonly number[]>> = {
   Gather: [0],
 };
 
+/** Inputs that exporters fill with ones and zeros where a normalisation has neither scale nor shift of its own. */
+const SCALES_AND_SHIFTS: Readonly<Record<string, readonly number[]>> = {
+  BatchNormalization: [1, 2],
+  LayerNormalization: [1, 2],
+  InstanceNormalization: [1, 2],
+};
+
 /** Inputs that hold means and variances of the training data; noise could make a variance negative. */
 const RUNNING_STATISTICS: Readonly<Record<string, readonly number[]>> = {
   BatchNormalization: [3, 4],
@@ -53,7 +69,8 @@ const RUNNING_STATISTICS: Readonly<Record<string, readonly number[]>> = {
 /**
  * Weights and biases of all layers first, in the graph's order. Another float tensor is a parameter
  * when an op of normalisation, PRelu or Gather (an embedding) takes it as such, when PyTorch calls it
- * `.weight` or `.bias`, or when it is named in `also`.
+ * `.weight` or `.bias`, or when it is named in `also`. Those of group normalisations, which exporters lay out anew,
+ * have the names that PyTorch has for them; ones and zeros in the place of a scale or shift are none.
  * @param logits parameters that these do not depend on are left out
  * @param also further initializers that training has changed
  * @throws BadInputError for a tied weight that is laid out in an unknown way
@@ -102,14 +119,18 @@ export function findParameters(
   }
   const trainable = inputsOf(graph, TRAINABLE_INPUTS);
   const running = inputsOf(graph, RUNNING_STATISTICS);
+  const scales = inputsOf(graph, SCALES_AND_SHIFTS);
+  const laidOutAnew = groupNormParameters(graph);
   for (const [source, [copy]] of [...copies]) {
-    if (copy === undefined) continue;
-    const named = /\.(weight|bias)$/.test(source);
-    if (running.has(copy)) continue;
-    if (!named && !also.has(source) && !trainable.has(copy)) continue;
+    if (copy === undefined || running.has(copy)) continue;
+    const name = (isMadeUp(source) ? laidOutAnew.get(copy) : undefined) ?? source;
+    const isNamed = /\.(weight|bias)$/.test(name);
+    const isFiller = isMadeUp(source) && scales.has(copy) && isUniform(graph, copy);
+    const isTrainable = trainable.has(copy) && !isFiller;
+    if (!isNamed && !also.has(source) && !isTrainable) continue;
     const { shape } = typeOf(graph, copy);
     const known = { initializer: copy, apart: shape, perm: undefined };
-    claim(source, { part: undefined, layer: undefined, shape }, source, [known]);
+    claim(name, { part: undefined, layer: undefined, shape }, source, [known]);
   }
   const statistics = [...copies].filter(([, held]) => held.some((copy) => running.has(copy)));
   return {
@@ -117,6 +138,14 @@ export function findParameters(
     constants: [...copies.keys()],
     statistics: statistics.map(([source]) => source),
   };
+}
+
+/** Whether all elements of an initializer are equal. */
+function isUniform({ initializers }: ShapedGraph, name: string): boolean {
+  const found = initializers.get(name);
+  if (found === undefined) return false;
+  const [first, ...others] = tensor.tensorNumbers(found);
+  return others.every((value) => value === first);
 }
 
 /** Values that ops take as the inputs of these numbers. */

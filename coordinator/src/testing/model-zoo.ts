@@ -90,19 +90,11 @@ export async function checkZooModel(
   };
 }
 
-/**
- * Relative errors of the gradients that the model's reverse mode gives, by PyTorch's name of the parameter.
- * @param evaluator runs the gradient program
- * @param width the precision in which it is run
- */
-export async function gradientErrors(
+/** PyTorch's float64 gradients of what a file has, by PyTorch's names of the parameters. */
+export function fileGradients(
   entry: ZooEntry,
   { folded = [] }: Pick<ZooFile, 'folded'>,
-  model: OpenedModel,
-  evaluator: Evaluator,
-  width: Width = 'float32',
-): Promise<ReadonlyMap<string, number>> {
-  const arrays = readNpz(join(entry.folder, 'data.npz'));
+): (name: string) => Float32Array | undefined {
   const gradients = readFileSync(join(entry.folder, 'gradients.bin'));
   const read = (name: string): Float32Array | undefined => {
     const place = entry.parameters.find((parameter) => parameter.name === name);
@@ -110,10 +102,26 @@ export async function gradientErrors(
     const bytes = gradients.subarray(4 * place.offset, 4 * (place.offset + place.count));
     return new Float32Array(Uint8Array.from(bytes).buffer);
   };
-  const ofFile = (name: string) => {
+  return (name) => {
     const [, module = '', part = ''] = /^(.*)\.(weight|bias)$/.exec(name) ?? [];
     return (folded.includes(module) ? read(`${module}.${part}@folded`) : undefined) ?? read(name);
   };
+}
+
+/**
+ * Relative errors of the gradients that the model's reverse mode gives, by PyTorch's name of the parameter.
+ * @param evaluator runs the gradient program
+ * @param width the precision in which it is run
+ */
+export async function gradientErrors(
+  entry: ZooEntry,
+  contents: Pick<ZooFile, 'folded'>,
+  model: OpenedModel,
+  evaluator: Evaluator,
+  width: Width = 'float32',
+): Promise<ReadonlyMap<string, number>> {
+  const arrays = readNpz(join(entry.folder, 'data.npz'));
+  const ofFile = fileGradients(entry, contents);
   const weights = new Map(entry.layers.map(({ name, weight }) => [`${name}.weight`, weight]));
   const own = await weightGradients(model, arrays, evaluator, width);
   const largest = Math.max(...own.map(({ gradient }) => norm(gradient)));
