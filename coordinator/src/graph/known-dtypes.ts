@@ -2,7 +2,7 @@
 import { intAttribute, tensorAttribute } from './attributes.js';
 import { dtypeOf } from './codec/format.js';
 import type { DType, Graph, Node } from './graph.js';
-import { FUSED } from './known-ranks.js';
+import { FUSED, FUSED_PRODUCTS, SUMS } from './known-ranks.js';
 import { opRule } from './ops/table.js';
 
 const BOOLEAN: ReadonlySet<string> = new Set([
@@ -27,15 +27,16 @@ export function knownDtypes(graph: Graph): ReadonlyMap<string, DType> {
     if (dtype === undefined) continue;
     if (first !== '') dtypes.set(first, dtype);
     // Further outputs may be masks and indices; those of Split are parts.
-    if (node.op === 'Split') for (const other of others) dtypes.set(other, dtype);
+    if (node.op === 'Split' || SUMS.has(node.op))
+      for (const other of others) if (other !== '') dtypes.set(other, dtype);
   }
   return dtypes;
 }
 
 function typeFrom(node: Node, dtypes: ReadonlyMap<string, DType>): DType | undefined {
   if (node.domain === '') return dtypeFrom(node, dtypes);
-  const fused = node.domain === 'com.microsoft' && FUSED.has(node.op);
-  return fused ? dtypes.get(node.inputs[0] ?? '') : undefined;
+  const fused = FUSED.has(node.op) || FUSED_PRODUCTS.has(node.op);
+  return fused && node.domain === 'com.microsoft' ? dtypes.get(node.inputs[0] ?? '') : undefined;
 }
 
 function dtypeFrom(node: Node, dtypes: ReadonlyMap<string, DType>): DType | undefined {

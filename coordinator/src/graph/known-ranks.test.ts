@@ -31,6 +31,12 @@ it('knownRanks follows ranks through the ops that fix them, and says nothing of 
         node('Relu', ['free'], ['unknown']),
         node('com.example/Relu', ['x'], ['foreign']),
         node('com.microsoft/Attention', ['shaped', 'w'], ['attended', 'present']),
+        node('com.microsoft/FusedMatMul', ['shaped', 'w'], ['fused']),
+        node(
+          'com.microsoft/SkipLayerNormalization',
+          ['fused', 'fused', 'w'],
+          ['skipped', '', '', 'goes on'],
+        ),
       ],
     }),
   );
@@ -39,5 +45,35 @@ it('knownRanks follows ranks through the ops that fix them, and says nothing of 
     ...{ conv: 4, sum: 4, product: 4, shaped: 3, five: 5, old: 4, mean: 3, kept: 5, row: 4 },
     flat: 2,
     attended: 3,
+    ...{ fused: 3, skipped: 3, 'goes on': 3 },
   });
+});
+
+it('knownRanks follows the lengths of shapes that are put together', () => {
+  const scalar = (value: number) => intTensor([value], []);
+  const ranks = knownRanks(
+    graph({
+      inputs: [info('x', ['N', 3, 8, 8])],
+      outputs: [info('out')],
+      initializers: new Map([
+        ...(['0', '2', '9'] as const).map((name) => [name, intTensor([Number(name)])] as const),
+        ['-1', intTensor([-1])],
+        ['first', scalar(0)],
+      ]),
+      nodes: [
+        node('Shape', ['x'], ['all']),
+        node('Slice', ['all', '0', '2'], ['two']),
+        node('Slice', ['all', '-1', '9'], ['last']),
+        node('Gather', ['all', 'first'], ['batch']),
+        node('Unsqueeze', ['batch', '0'], ['front']),
+        node('Mul', ['front', '2'], ['twice']),
+        node('Concat', ['two', 'last', 'twice', '-1'], ['shape']),
+        node('Reshape', ['x', 'shape'], ['five']),
+        node('Slice', ['all', 'front', '9'], ['unknown']),
+        node('Reshape', ['x', 'unknown'], ['out']),
+      ],
+    }),
+  );
+  assert.equal(ranks.get('five'), 5);
+  assert.equal(ranks.get('out'), undefined);
 });

@@ -1,6 +1,7 @@
 // The ranks of values, as far as they follow from the file alone, without running anything.
 import { intAttribute, intsAttribute } from './attributes.js';
 import type { Graph, Node } from './graph.js';
+import { lengthFrom } from './known-lengths.js';
 
 /** Ops whose outputs have the rank of their first input. */
 const SAME_RANK: ReadonlySet<string> = new Set([
@@ -21,6 +22,19 @@ export const FUSED: ReadonlySet<string> = new Set([
   ...['SkipLayerNormalization', 'SkipSimplifiedLayerNormalization'],
 ]);
 
+/** Those of them whose fourth output is a sum that goes on. */
+export const SUMS: ReadonlySet<string> = new Set([
+  'SkipLayerNormalization',
+  'SkipSimplifiedLayerNormalization',
+]);
+
+/** Fused products of com.microsoft, with the op whose rank they have. */
+export const FUSED_PRODUCTS: ReadonlyMap<string, string> = new Map([
+  ['FusedMatMul', 'MatMul'],
+  ['TransposeMatMul', 'MatMul'],
+  ['FusedGemm', 'Gemm'],
+]);
+
 /** Ops whose inputs are broadcast against each other. */
 const BROADCAST: ReadonlySet<string> = new Set([
   ...['Add', 'Sub', 'Mul', 'Div', 'Pow', 'Mod', 'Sum', 'Mean', 'Max', 'Min', 'Where'],
@@ -30,18 +44,26 @@ const BROADCAST: ReadonlySet<string> = new Set([
 /** The known ranks; a value that is absent has an unknown one. */
 export function knownRanks(graph: Graph): ReadonlyMap<string, number> {
   const ranks = new Map<string, number>();
-  for (const [name, { shape }] of graph.initializers) ranks.set(name, shape.length);
+  /** Of vectors, which may be shapes. */
+  const lengths = new Map<string, number>();
+  for (const [name, { shape }] of graph.initializers) {
+    ranks.set(name, shape.length);
+    if (shape.length === 1) lengths.set(name, shape[0] ?? 0);
+  }
   for (const { name, shape } of [...graph.inputs, ...graph.outputs])
     if (shape !== undefined) ranks.set(name, shape.length);
   for (const node of graph.nodes) {
     if (node.domain === 'com.microsoft' && FUSED.has(node.op)) {
-      const [from = '', to = ''] = [node.inputs[0], node.outputs[0]];
-      const rank = ranks.get(from);
-      if (rank !== undefined && to !== '' && !ranks.has(to)) ranks.set(to, rank);
+      const rank = ranks.get(node.inputs[0] ?? '');
+      for (const to of [node.outputs[0] ?? '', SUMS.has(node.op) ? (node.outputs[3] ?? '') : ''])
+        if (rank !== undefined && to !== '' && !ranks.has(to)) ranks.set(to, rank);
       continue;
     }
-    if (node.domain !== '') continue;
-    const rank = rankOf(node, graph, ranks);
+    const product = node.domain === 'com.microsoft' ? FUSED_PRODUCTS.get(node.op) : undefined;
+    if (node.domain !== '' && product === undefined) continue;
+    const rank = rankOf(product === undefined ? node : { ...node, op: product }, ranks, lengths);
+    const length = product === undefined ? lengthFrom(node, graph, ranks, lengths) : undefined;
+    if (length !== undefined) lengths.set(node.outputs[0] ?? '', length);
     if (rank === undefined) continue;
     for (const output of node.outputs)
       if (output !== '' && !ranks.has(output)) ranks.set(output, rank);
@@ -49,7 +71,12 @@ export function knownRanks(graph: Graph): ReadonlyMap<string, number> {
   return ranks;
 }
 
-function rankOf(node: Node, graph: Graph, ranks: ReadonlyMap<string, number>): number | undefined {
+function rankOf(
+  node: Node,
+  ranks: ReadonlyMap<string, number>,
+  lengths: ReadonlyMap<string, number>,
+): number | undefined {
+  const lengthOf = (value: string | undefined) => lengths.get(value ?? '');
   const inputs = node.inputs.map((input) => ranks.get(input));
   const [first, second] = inputs;
   if (SAME_RANK.has(node.op)) return first;
@@ -69,12 +96,12 @@ function rankOf(node: Node, graph: Graph, ranks: ReadonlyMap<string, number>): n
     case 'Gather':
       return first === undefined || second === undefined ? undefined : first + second - 1;
     case 'Reshape':
-      return lengthOf(graph, node.inputs[1]);
+      return lengthOf(node.inputs[1]);
     case 'ConstantOfShape':
-      return lengthOf(graph, node.inputs[0]);
+      return lengthOf(node.inputs[0]);
     case 'Squeeze':
     case 'Unsqueeze': {
-      const count = intsAttribute(node, 'axes')?.length ?? lengthOf(graph, node.inputs[1]);
+      const count = intsAttribute(node, 'axes')?.length ?? lengthOf(node.inputs[1]);
       if (first === undefined || count === undefined) return undefined;
       return node.op === 'Squeeze' ? first - count : first + count;
     }
@@ -89,7 +116,7 @@ function rankOf(node: Node, graph: Graph, ranks: ReadonlyMap<string, number>): n
     case 'ReduceLogSum':
     case 'ReduceLogSumExp': {
       if (intAttribute(node, 'keepdims', 1) !== 0) return first;
-      const count = intsAttribute(node, 'axes')?.length ?? lengthOf(graph, node.inputs[1]);
+      const count = intsAttribute(node, 'axes')?.length ?? lengthOf(node.inputs[1]);
       return first === undefined || count === undefined ? undefined : first - count;
     }
     default:
@@ -104,9 +131,4 @@ function widest(ranks: readonly (number | undefined)[]): number | undefined {
     most = Math.max(most, rank);
   }
   return most;
-}
-
-/** The number of elements of a constant vector. */
-function lengthOf(graph: Graph, value: string | undefined): number | undefined {
-  return graph.initializers.get(value ?? '')?.shape[0];
 }

@@ -42,6 +42,9 @@ async function discover(
   return discoverLayers(shaped, BATCH, 'y');
 }
 
+/** Names of nodes that ONNX Runtime's optimiser has fused, as they are decomposed again. */
+const OPTIMISED = ['kl_/enc/enc.0/fc/Conv_Conv', '/enc/enc.0/fc/MatMul/MatmulTransposeFusion/'];
+
 describe('discoverLayers', () => {
   it('reads [out, in] from Gemm in all its forms', async () => {
     const { layers } = await discover(
@@ -97,15 +100,24 @@ describe('discoverLayers', () => {
   });
 
   it('names layers by the paths of the TorchScript exporter', async () => {
-    const matMul = {
-      ...node('MatMul', ['x', 'onnx::MatMul_7'], ['y']),
-      name: '/enc/enc.0/fc/MatMul',
-    };
-    const { layers } = await discover([matMul], { 'onnx::MatMul_7': weight([3, 4]) }, [BATCH, 3]);
-    assert.deepEqual(
-      layers.map(({ name }) => name),
-      ['enc.0.fc'],
+    const matMul = node('MatMul', ['x', 'onnx::MatMul_7'], ['y']);
+    for (const name of ['/enc/enc.0/fc/MatMul', ...OPTIMISED]) {
+      const named = { ...matMul, name };
+      const { layers } = await discover([named], { 'onnx::MatMul_7': weight([3, 4]) }, [BATCH, 3]);
+      assert.deepEqual(
+        layers.map((layer) => layer.name),
+        ['enc.0.fc'],
+      );
+    }
+  });
+
+  it('names layers without any scope by their bias', async () => {
+    const { layers } = await discover(
+      [node('MatMul', ['x', 'val_1'], ['h']), node('Add', ['h', 'enc.fc.bias'], ['y'])],
+      { val_1: weight([3, 4]), 'enc.fc.bias': weight([4]) },
+      [BATCH, 2, 3],
     );
+    assert.equal(layers[0]?.name, 'enc.fc');
   });
 
   it('names layers whose scope lacks a module by their bias or table', async () => {

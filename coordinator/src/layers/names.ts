@@ -7,7 +7,9 @@ import type { Node } from '../graph/index.js';
  * node names (`/layer1/layer1.0/conv1/Conv`), else the node's name.
  */
 export function layerName(node: Node, weight: string, bias?: string): string {
-  return parameterPath(weight, 'weight') ?? roleName(node, bias, 'bias') ?? node.name;
+  const named = parameterPath(weight, 'weight') ?? roleName(node, bias, 'bias');
+  // ONNX Runtime's optimiser drops the scopes.
+  return named ?? (bias === undefined ? undefined : parameterPath(bias, 'bias')) ?? node.name;
 }
 
 /**
@@ -46,8 +48,12 @@ function scopeName(node: Node): string | undefined {
   return scope === undefined || scope === '' ? undefined : scope;
 }
 
-/** TorchScript repeats a prefix in each step: `/layer1/layer1.0/conv1/Conv` is layer1.0.conv1. */
-function pathName(name: string): string | undefined {
+/**
+ * TorchScript repeats a prefix in each step: `/layer1/layer1.0/conv1/Conv` is layer1.0.conv1. Nodes that one is
+ * decomposed into are called after it, and fused ones after one of them.
+ */
+function pathName(given: string): string | undefined {
+  const name = given.replace(/^kl_(?=\/)/, '').replace(/\/MatMul\w*Fusion\/.*$/i, '');
   if (!name.startsWith('/')) return undefined;
   const steps = name.slice(1).split('/').slice(0, -1);
   if (steps.length === 0) return undefined;

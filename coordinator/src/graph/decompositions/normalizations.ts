@@ -39,10 +39,11 @@ const simplifiedLayerNormalization = composed((w, node) => {
   w.result('Identity', [inverse], {}, 1);
 });
 
-/** The sum of input, skip and bias, which is the last output too. */
+/** The sum of input, skip and bias, which is the last output too; the bias is that of the layer that makes the input. */
 function skipSum(w: NodeWriter, bias: number): string {
-  const sum = w.emit('Add', [w.required(0), w.required(1)]);
-  return w.input(bias) === '' ? sum : w.emit('Add', [sum, w.input(bias)]);
+  const [input, skip] = [w.required(0), w.required(1)];
+  const biased = w.input(bias) === '' ? input : w.emit('Add', [input, w.input(bias)]);
+  return w.emit('Add', [biased, skip]);
 }
 
 const skipLayerNormalization = composed((w, node) => {
