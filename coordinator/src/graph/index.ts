@@ -52,4 +52,5 @@ export { dependents, type PullBack, pullBack, UnsupportedOpError } from './rever
 export { compareStructure, type StructureComparison } from './same-structure.js';
 export { specialise } from './specialise.js';
 export * as tensor from './tensor.js';
+export { unsupportedAdvice } from './unsupported-advice.js';
 export { at } from './window.js';

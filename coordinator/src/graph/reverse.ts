@@ -6,6 +6,7 @@ import { typeOf } from './graph.js';
 import type { OpRule, VjpContext } from './ops/op-rule.js';
 import { opRule } from './ops/table.js';
 import { sumToShape } from './unbroadcast.js';
+import { unsupportedAdvice } from './unsupported-advice.js';
 
 /** An op without a rule lies between a wanted value and the output. */
 export class UnsupportedOpError extends Error {
@@ -13,12 +14,9 @@ export class UnsupportedOpError extends Error {
   readonly node: Node;
   readonly opset: number;
   constructor(node: Node, opset: number) {
-    const domain = node.domain === '' ? '' : `${node.domain}.`;
-    const loop = ['Loop', 'Scan'].includes(node.op) && node.domain === '';
-    const advice = loop
-      ? '; loops are not differentiated: export the model with the loop unrolled'
-      : '';
-    super(`unsupported op ${domain}${node.op} in node '${node.name}' (opset ${opset})${advice}`);
+    const op = node.domain === '' ? node.op : `${node.domain}.${node.op}`;
+    const advice = unsupportedAdvice(op);
+    super(`unsupported op ${op} in node '${node.name}' (opset ${opset})${advice}`);
     this.name = 'UnsupportedOpError';
     this.node = node;
     this.opset = opset;

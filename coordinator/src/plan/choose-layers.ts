@@ -1,5 +1,6 @@
 // Chooses the layers of a run by the user's patterns, and says what stands in the way.
 import { BadInputError } from '@kronlens/proto';
+import { unsupportedAdvice } from '../graph/index.js';
 import { type Discovery, isEmbedding, type Layer, type SkippedLayer } from '../layers/index.js';
 import { selectNames } from './glob.js';
 import { UsageError } from './usage-error.js';
@@ -43,13 +44,20 @@ function tiedWeights(chosen: readonly Layer[]): readonly string[] {
 
 /** An op without a rule stands between chosen layers and the output. */
 export class BlockedLayersError extends BadInputError {
-  constructor(model: string, reason: string, blocked: readonly string[], others: readonly Layer[]) {
+  constructor(
+    model: string,
+    op: string,
+    place: string,
+    blocked: readonly string[],
+    others: readonly Layer[],
+  ) {
     const layers = `${blocked.length === 1 ? 'the layer' : 'the layers'} ${blocked.join(', ')}`;
     const remedy =
       others.length === 0
         ? 'no other layer is left to analyse'
         : `--skip-unsupported analyses the other ${others.length === 1 ? 'layer' : 'layers'} (${names(others)})`;
-    super('unsupported-op', `${model}: ${reason} blocks ${layers}; ${remedy}`);
+    const clause = `unsupported op ${op} ${place} blocks ${layers}${unsupportedAdvice(op)}`;
+    super('unsupported-op', `${model}: ${clause}; ${remedy}`);
   }
 }
 
@@ -92,12 +100,7 @@ export function chooseLayers(
   for (const { op, node, blocks } of unsupported) {
     const blocked = blocks.filter((name) => selected.includes(name));
     if (blocked.length === 0 || (choice.skipUnsupported && chosen.length > 0)) continue;
-    throw new BlockedLayersError(
-      model,
-      `unsupported op ${op} in node '${node}' (opset ${opset})`,
-      blocked,
-      chosen,
-    );
+    throw new BlockedLayersError(model, op, `in node '${node}' (opset ${opset})`, blocked, chosen);
   }
   const large = layers.filter(isSelected).flatMap((layer): SkippedLayer[] => {
     const reason = tooLarge(layer);

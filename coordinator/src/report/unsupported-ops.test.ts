@@ -15,6 +15,6 @@ test('unsupported ops are counted, with each layer that they block once', () => 
   ]);
   assert.deepEqual(renderUnsupported({ unsupported: UNSUPPORTED }), [
     'unsupported op Det: 2 nodes, between the output and fc1, fc2, fc3',
-    'unsupported op Loop: 1 node, between the output and fc1',
+    'unsupported op Loop: 1 node, between the output and fc1; loops are not differentiated: export the model with the loop unrolled',
   ]);
 });

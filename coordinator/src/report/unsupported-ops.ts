@@ -1,4 +1,5 @@
 // The ops of a model that have no rule, with how many nodes there are of each and which layers they block.
+import { unsupportedAdvice } from '../graph/index.js';
 import type { Discovery } from '../layers/layer.js';
 
 export interface UnsupportedOp {
@@ -22,6 +23,6 @@ export function unsupportedOps({ unsupported }: Pick<Discovery, 'unsupported'>):
 export function renderUnsupported(discovery: Pick<Discovery, 'unsupported'>): readonly string[] {
   return unsupportedOps(discovery).map(
     ({ op, count, blocks }) =>
-      `unsupported op ${op}: ${count} ${count === 1 ? 'node' : 'nodes'}, between the output and ${blocks.join(', ')}`,
+      `unsupported op ${op}: ${count} ${count === 1 ? 'node' : 'nodes'}, between the output and ${blocks.join(', ')}${unsupportedAdvice(op)}`,
   );
 }
