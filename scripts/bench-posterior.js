@@ -1,12 +1,15 @@
-// Times one step of the posterior optimisation of 784-600-1, batch 100, in processor time on one thread.
+// Times one step of the posterior optimisation of 784-600-1, batch 100: processor time on one thread, and elapsed
+// time with an optimisation on each core, as `kronlens bound` runs variants and seeds.
 //
 //     node scripts/bench-posterior.js [steps]
 //
 // Compare with python3 scripts/bench-posterior.py in the same minute: the ratio counts.
 
+import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { encodeBundle, InputRole } from '@kronlens/proto';
 import ort from 'onnxruntime-node';
 import { encodeModel, int } from '../coordinator/dist/graph/index.js';
@@ -29,6 +32,8 @@ import {
 
 const steps = Number(process.argv[2] ?? 200);
 const WARM_UP = 20;
+/** A second argument: the process is one of several, and prints numbers alone. */
+const isOneOfSeveral = process.argv[3] === 'beside-others';
 
 function model() {
   const layer = (name, input, output) => ({
@@ -113,27 +118,56 @@ async function measure(opened, isRotated) {
   const factors = { scale: 0.01, pull: 1e-5, push: 1e-6, alpha: 0.9, rest: 0.1, epsilon: 1e-8 };
   let best = Number.POSITIVE_INFINITY;
   let all = 0;
+  let elapsed = 0;
   for (let index = 0; index < WARM_UP + steps; index++) {
     const before = process.cpuUsage();
+    const start = performance.now();
     await session.run(data, context);
     for (const [place, parameter] of memory.parameters.entries())
       memory.step(parameter, [place, index, 0], [1, 0], { ...factors, rate: 1e-5 });
     const { user, system } = process.cpuUsage(before);
     const busy = (user + system) / 1000;
     best = Math.min(best, busy);
-    if (index >= WARM_UP) all += busy;
+    if (index < WARM_UP) continue;
+    all += busy;
+    elapsed += performance.now() - start;
   }
   await session.release();
-  return `${best.toFixed(1)} ms, in the mean ${(all / steps).toFixed(1)} ms`;
+  return { best, mean: all / steps, elapsed: elapsed / steps };
 }
+
+/** Mean elapsed milliseconds of a step in each of as many processes as there are cores. */
+async function beside() {
+  const children = Array.from({ length: availableParallelism() }, async () => {
+    const argv = [fileURLToPath(import.meta.url), String(steps), 'beside-others'];
+    const child = spawn(process.execPath, argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    let text = '';
+    for await (const chunk of child.stdout) text += chunk;
+    return JSON.parse(text);
+  });
+  return await Promise.all(children);
+}
+
+const shown = ({ best, mean }) => `${best.toFixed(1)} ms, in the mean ${mean.toFixed(1)} ms`;
 
 const folder = await mkdtemp(join(tmpdir(), 'kronlens-bench-'));
 try {
   await writeFile(join(folder, 'model.onnx'), model());
   const opened = await openModel(join(folder, 'model.onnx'), ortEvaluator);
   const [standard, rotated] = [await measure(opened, false), await measure(opened, true)];
-  console.log('a step takes at least, of processor time:');
-  console.log(`kronlens, standard basis ${standard}; rotated ${rotated}`);
+  if (isOneOfSeveral) {
+    console.log(JSON.stringify([standard.elapsed, rotated.elapsed]));
+  } else {
+    console.log('a step takes at least, of processor time:');
+    console.log(`kronlens, standard basis ${shown(standard)}; rotated ${shown(rotated)}`);
+    const each = await beside();
+    const [a, b] = [0, 1].map((basis) =>
+      each.map((times) => times[basis].toFixed(1)).join(' and '),
+    );
+    console.log(
+      `elapsed in the mean, ${each.length} optimisations side by side: ${a} ms; rotated ${b} ms`,
+    );
+  }
 } finally {
   await rm(folder, { recursive: true, force: true });
 }
