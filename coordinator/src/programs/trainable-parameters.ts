@@ -39,7 +39,10 @@ export interface Parameter {
 
 export interface FoundParameters {
   readonly parameters: readonly Parameter[];
-  /** Float tensors that the output depends on and that are taken as constants of the architecture. */
+  /**
+   * Float tensors that the output depends on and that are taken as constants of the architecture; without the
+   * single numbers that exporters write, as the root of 2 in a GELU.
+   */
   readonly constants: readonly string[];
   /** Among them: running means and variances, which normalisations took from the training data. */
   readonly statistics: readonly string[];
@@ -132,10 +135,13 @@ export function findParameters(
     const known = { initializer: copy, apart: shape, perm: undefined };
     claim(name, { part: undefined, layer: undefined, shape }, source, [known]);
   }
+  const isNumber = (source: string) =>
+    isMadeUp(source) &&
+    (copies.get(source) ?? []).every((copy) => elementCount(typeOf(graph, copy).shape) === 1);
   const statistics = [...copies].filter(([, held]) => held.some((copy) => running.has(copy)));
   return {
     parameters,
-    constants: [...copies.keys()],
+    constants: [...copies.keys()].filter((source) => !isNumber(source)),
     statistics: statistics.map(([source]) => source),
   };
 }
