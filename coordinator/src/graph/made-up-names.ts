@@ -4,7 +4,7 @@ const MADE_UP =
 
 /** PyTorch's current exporter calls a constant that it has computed after the op, the first without a number. */
 const AFTER_OP =
-  /^(_unsafe_view|add|arange|cat|cos|div|expand|full|index|masked_fill|mul|permute|reshape|select|sin|slice|squeeze|stack|sub|transpose|unsqueeze|view|where)(_\d+)?$/;
+  /^(_to_copy|_unsafe_view|add|arange|bmm|cat|cos|cumsum|div|einsum|exp|expand|flip|full|gather|getitem|index|index_put|masked_fill|matmul|mm|mul|neg|outer|permute|pow|repeat|reshape|roll|rsqrt|select|sin|slice|slice_scatter|sqrt|squeeze|stack|sub|transpose|tril|triu|unsqueeze|view|where)(_\d+)?$/;
 
 /** Whether an initializer's name tells nothing of the model. */
 export function isMadeUp(name: string): boolean {

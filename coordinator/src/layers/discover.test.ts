@@ -132,7 +132,9 @@ describe('discoverLayers', () => {
         named('Gather', ['model.dec.wpe.weight', 'ids'], 'rows', '/dec/wpe/Gather'),
         named('Add', ['a', 'rows'], 'b', '/dec/Add'),
         named('MatMul', ['b', 'onnx::MatMul_8'], 'c', '/dec/k/MatMul'),
-        named('Add', ['c', 'norm.bias'], 'y', '/norm/Add'),
+        named('Add', ['c', 'norm.bias'], 'd', '/norm/Add'),
+        named('MatMul', ['d', 'onnx::MatMul_9'], 'e', '/dec/MatMul'),
+        named('Add', ['e', 'dec.proj.bias'], 'y', '/dec/Add_1'),
       ],
       {
         'onnx::MatMul_7': weight([3, 4]),
@@ -141,12 +143,14 @@ describe('discoverLayers', () => {
         ids: tensor.intTensor([3, 1, 3, 1], [BATCH, 2]),
         'onnx::MatMul_8': weight([4, 4]),
         'norm.bias': weight([4]),
+        'onnx::MatMul_9': weight([4, 4]),
+        'dec.proj.bias': weight([4]),
       },
       [BATCH, 2, 3],
     );
     assert.deepEqual(
       layers.map(({ name }) => name),
-      ['model.dec.q', 'model.dec.wpe', 'dec.k'],
+      ['model.dec.q', 'model.dec.wpe', 'dec.k', 'dec.proj'],
     );
   });
 

@@ -126,6 +126,7 @@ function assemble(
   const nested = paths.some((path, i) =>
     uses.some(({ use }, j) => i !== j && path.values.has(use.input)),
   );
+  const bias = uses.map((use) => use.bias).find((value) => value !== undefined);
   const layer: Layer = {
     name,
     op: first.op,
@@ -135,13 +136,12 @@ function assemble(
     groups: first.groups,
     positions: uses.reduce((sum, { use }) => sum + use.positions, 0),
     params: first.outDim * first.inDim * first.groups,
-    bias: uses.map(({ bias }) => bias).find((bias) => bias !== undefined),
+    bias,
     piecewiseLinear: !nested && paths.every((path) => path.piecewiseLinear),
     uses: uses.map(({ use }) => use),
     ...(tiedTo === undefined ? {} : { tiedTo }),
-    ...(graph.computed?.has(first.weight) || isComputedByExporter(first.weight)
-      ? { computed: true as const }
-      : {}),
+    ...(isComputed(graph, first.weight) ? { computed: true as const } : {}),
+    ...(bias !== undefined && isComputed(graph, bias) ? { computedBias: true as const } : {}),
   };
   const blocker = paths.flatMap((path) => path.unsupported)[0];
   let reason: string | undefined;
@@ -154,6 +154,11 @@ function assemble(
     reason = `its weight '${layer.weight}' is used in different orientations`;
   }
   return { layer, reason, paths };
+}
+
+/** Whether the file computes an initializer from others, or its exporter did. */
+function isComputed(graph: ShapedGraph, value: string): boolean {
+  return graph.computed?.has(value) === true || isComputedByExporter(value);
 }
 
 /** Whether two uses multiply by the same W [out, in]. */

@@ -10,7 +10,7 @@ export type {
   SkippedLayer,
   UnsupportedNode,
 } from './layer.js';
-export { isEmbedding, isVectorwise, weightName } from './layer.js';
+export { biasName, isEmbedding, isVectorwise, weightName } from './layer.js';
 export { type ChainWeight, type LinearChain, linearChain } from './linear-chain.js';
 export { distinctNames, layerName, moduleName } from './names.js';
 export { type ProjectionSplit, splitProjections } from './split-projections.js';

@@ -47,6 +47,8 @@ export interface Layer {
   readonly tiedTo?: string;
   /** The file computes the weight from parameters, as where a convolution standardises its own. */
   readonly computed?: true;
+  /** The file computes the bias, as where it is put together from parts. */
+  readonly computedBias?: true;
 }
 
 /**
@@ -55,6 +57,11 @@ export interface Layer {
  */
 export function weightName({ name, computed }: Pick<Layer, 'name' | 'computed'>): string {
   return computed ? `${name}.computed_weight` : `${name}.weight`;
+}
+
+/** The same of its bias, where the file's own name for that tells nothing. */
+export function biasName({ name, computedBias }: Pick<Layer, 'name' | 'computedBias'>): string {
+  return computedBias ? `${name}.computed_bias` : `${name}.bias`;
 }
 
 /** Whether the layer is an embedding, whose inputs are indices and E[x x^T] is diagonal. */

@@ -14,7 +14,8 @@ export function layerName(node: Node, weight: string, bias?: string): string {
 
 /**
  * The module path of one among several roles of a parameter: that of the node's scope, for which the parameter's
- * own is taken where both end in the same module. Scopes of TorchScript lack modules that are not called as such.
+ * own is taken where both end in the same module, or the bias is that of a part of the scope's module, which then
+ * multiplies by the part's weight itself. Scopes of TorchScript lack modules that are not called as such.
  */
 export function roleName(
   node: Node,
@@ -24,7 +25,9 @@ export function roleName(
   const module = moduleName(node);
   const path = parameter === undefined ? undefined : parameterPath(parameter, part);
   const last = (name: string) => name.slice(name.lastIndexOf('.') + 1);
-  return module !== undefined && path !== undefined && last(path) === last(module) ? path : module;
+  if (module === undefined || path === undefined) return module;
+  const isPart = part === 'bias' && path.startsWith(`${module}.`);
+  return isPart || last(path) === last(module) ? path : module;
 }
 
 /** The module path of the node by the exporters' scopes alone. */

@@ -8,11 +8,11 @@ import {
   tensor,
   typeOf,
 } from '../graph/index.js';
-import { isEmbedding, type Layer, weightName } from '../layers/index.js';
+import { biasName, isEmbedding, type Layer, weightName } from '../layers/index.js';
 import { groupNormParameters } from './affine-names.js';
 import { type BlockValue, layerMatrix, type ParameterMatrix, plain } from './parameter-block.js';
 
-const AFFINE = /\.(weight|bias)$/;
+const AFFINE = /\.(weight|(computed_)?bias)$/;
 /** What normalisations in evaluation mode hold beside parameters. */
 const STATISTICS = /(^|\.)running_(mean|var)$/;
 
@@ -34,7 +34,8 @@ export function modelParameters(
     for (const { value } of weight.values) ofLayers.set(value, () => named);
     if (layer.bias === undefined) continue;
     const own = nameOf(graph, layer.bias);
-    const bias = single(graph, layer.bias, isMadeUp(own) ? `${layer.name}.bias` : own);
+    const nameless = layer.computedBias || isMadeUp(own);
+    const bias = single(graph, layer.bias, nameless ? biasName(layer) : own);
     ofLayers.set(layer.bias, () => bias);
   }
   for (const layer of layers.filter(isEmbedding)) {

@@ -10,7 +10,7 @@ import {
   typeOf,
 } from '../graph/index.js';
 import { permuted } from '../graph/ops/constant-tensor.js';
-import { type Layer, weightName } from '../layers/index.js';
+import { biasName, type Layer, weightName } from '../layers/index.js';
 import { groupNormParameters } from './affine-names.js';
 import { layerMatrix } from './parameter-block.js';
 
@@ -118,7 +118,7 @@ export function findParameters(
     if (bias === undefined || !copies.has(bias)) continue;
     if (elementCount(typeOf(graph, layer.bias as string).shape) !== size) continue;
     const known = { initializer: layer.bias as string, apart: [size], perm: undefined };
-    claim(`${layer.name}.bias`, { part: 'bias', layer, shape: [size] }, bias, [known]);
+    claim(biasName(layer), { part: 'bias', layer, shape: [size] }, bias, [known]);
   }
   const trainable = inputsOf(graph, TRAINABLE_INPUTS);
   const running = inputsOf(graph, RUNNING_STATISTICS);

@@ -124,12 +124,14 @@ export async function gradientErrors(
   const ofFile = fileGradients(entry, contents);
   const weights = new Map(entry.layers.map(({ name, weight }) => [`${name}.weight`, weight]));
   const own = await weightGradients(model, arrays, evaluator, width);
-  const largest = Math.max(...own.map(({ gradient }) => norm(gradient)));
-  const errors = new Map<string, number>();
-  for (const { parameter, gradient } of own) {
+  const pairs = own.flatMap(({ parameter, gradient }) => {
     const name = weights.get(parameter.name) ?? parameter.name;
     const wanted = ofFile(name);
-    if (wanted === undefined) continue;
+    return wanted === undefined ? [] : [{ name, gradient, wanted }];
+  });
+  const largest = Math.max(...pairs.map(({ wanted }) => norm(wanted)));
+  const errors = new Map<string, number>();
+  for (const { name, gradient, wanted } of pairs) {
     const error =
       wanted.length === gradient.length
         ? norm(wanted.map((value, index) => value - (gradient[index] ?? Number.NaN)))
