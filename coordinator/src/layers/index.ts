@@ -1,6 +1,7 @@
 // Layers: what is analysed, by name.
 export { constantLayers } from './constant-layers.js';
 export { discoverLayers } from './discover.js';
+export { ancestors } from './downstream.js';
 export { foldedEmbeddings } from './folded-embeddings.js';
 export type {
   Discovery,

@@ -12,9 +12,9 @@ import { biasName, isEmbedding, type Layer, weightName } from '../layers/index.j
 import { groupNormParameters } from './affine-names.js';
 import { type BlockValue, layerMatrix, type ParameterMatrix, plain } from './parameter-block.js';
 
-const AFFINE = /\.(weight|(computed_)?bias)$/;
+export const AFFINE = /\.(weight|(computed_)?bias)$/;
 /** What normalisations in evaluation mode hold beside parameters. */
-const STATISTICS = /(^|\.)running_(mean|var)$/;
+export const STATISTICS = /(^|\.)running_(mean|var)$/;
 
 /**
  * All float32 parameters that the logits depend on, in the order in which the graph reads them: a

@@ -1,7 +1,15 @@
 // Finds parameters that no layer has: what is added or multiplied elementwise, and what goes into constants.
-import { consumers, type Graph, isMadeUp, type ShapedGraph } from '../graph/index.js';
-import { type Discovery, type Layer, weightName } from '../layers/index.js';
-import { affineParameters, modelParameters } from './parameters.js';
+import {
+  consumers,
+  elementCount,
+  type Graph,
+  isMadeUp,
+  reads,
+  type ShapedGraph,
+} from '../graph/index.js';
+import { ancestors, type Discovery, type Layer } from '../layers/index.js';
+import { groupNormParameters } from './affine-names.js';
+import { AFFINE, STATISTICS } from './parameters.js';
 
 const MOST_NAMES = 6;
 /** Weights of these are layers, or noted as layers that compute the same for every sample. */
@@ -27,17 +35,12 @@ export function unlayeredParameters(
   logits: string,
 ): readonly string[] {
   const modules = new Set(skipped.map(({ name }) => name));
-  const affine = affineParameters(shaped, layers, logits);
-  const known = new Set([...layers.map(weightName), ...affine.map(({ name }) => name)]);
-  const biases = new Set(layers.flatMap(({ bias }) => bias ?? []));
-  const apart = modelParameters(shaped, layers, logits)
-    .filter(({ rows, columns }) => rows * columns > 1)
-    .filter(({ values }) => !values.some(({ value }) => biases.has(value)))
-    .map(({ name }) => name)
-    .filter((name) => !known.has(name) && !modules.has(name.replace(LAST_PART, '')));
+  const apart = apartFromLayers(shaped, layers, logits).filter(
+    (name) => !modules.has(name.replace(LAST_PART, '')),
+  );
   const computing = layers.filter((layer) => layer.computed);
   const computed = computing.map(({ name }) => name);
-  const intoWeights = ancestors(graph, computing);
+  const intoWeights = sources(graph, computing);
   const folded = foldedTables(graph, shaped).filter((name) => !intoWeights.has(name));
   return [
     ...(apart.length === 0
@@ -52,6 +55,36 @@ export function unlayeredParameters(
           `the weights of ${listed(computed)} are computed from parameters: the computed ones are analysed, called '${computed[0]}.computed_weight'`,
         ]),
   ];
+}
+
+/**
+ * Names of what `modelParameters` would list beside layers' weights and biases, normalisations' vectors and single
+ * numbers. Large tables are not looked into.
+ */
+function apartFromLayers(
+  graph: ShapedGraph,
+  layers: readonly Layer[],
+  logits: string,
+): readonly string[] {
+  const uses = new Set(layers.flatMap(({ uses: own }) => own.map(({ node }) => node)));
+  const ofLayers = new Set([
+    ...graph.nodes.filter(({ name }) => uses.has(name)).flatMap(({ inputs }) => inputs),
+    ...layers.flatMap(({ weight, bias }) => [weight, bias]),
+  ]);
+  const needed = ancestors(graph, logits);
+  const laidOutAnew = groupNormParameters(graph);
+  const read = graph.nodes.filter(({ outputs }) => outputs.some((output) => needed.has(output)));
+  const names = [...new Set(read.flatMap(reads))].flatMap((value) => {
+    const held = graph.initializers.get(value);
+    const own = graph.origins?.get(value) ?? value;
+    if (held?.dtype !== 'float32' || ofLayers.has(value) || ofLayers.has(own)) return [];
+    const size = elementCount(held.shape);
+    const name = (isMadeUp(own) ? laidOutAnew.get(value) : undefined) ?? own;
+    const isVector = AFFINE.test(name) && held.shape.includes(size);
+    if (size < 2 || isVector || isMadeUp(name) || STATISTICS.test(name)) return [];
+    return graph.computed?.has(value) ? [] : [name];
+  });
+  return [...new Set(names)];
 }
 
 /** Parameters of two axes or more that specialising has computed with, but for layers' weights. */
@@ -69,7 +102,7 @@ function foldedTables(graph: Graph, shaped: ShapedGraph): readonly string[] {
 }
 
 /** What the weights of layers are computed from. */
-function ancestors(graph: Graph, layers: readonly Pick<Layer, 'weight'>[]): ReadonlySet<string> {
+function sources(graph: Graph, layers: readonly Pick<Layer, 'weight'>[]): ReadonlySet<string> {
   const found = new Set(layers.map(({ weight }) => weight));
   for (const { inputs, outputs } of [...graph.nodes].reverse())
     if (outputs.some((output) => found.has(output))) for (const input of inputs) found.add(input);
