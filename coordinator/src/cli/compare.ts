@@ -31,7 +31,7 @@ export function compareCommand(terminal: Terminal): Command {
     .requiredOption('--out <dir>', 'folder for the results; new or empty')
     .option(
       '--top <k>',
-      'largest k (default: 50, or 10 more than the output dimension)',
+      'largest k (default: 50, or 1.5 times the output dimension)',
       positiveInteger,
     )
     .option('--trajectory', 'the runs are checkpoints of one training, in order')

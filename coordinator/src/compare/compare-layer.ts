@@ -15,12 +15,12 @@ import { conditionHolds, predictedHeight, predictedPeak } from './prediction.js'
 import { readStoredLayer, type StoredLayer } from './stored-frames.js';
 
 const LEAST_TOP = 50;
-/** So that a peak at k = m has a falling side. */
-const BEYOND_PEAK = 10;
+/** So that a peak at k = m has a falling side: peaks of real networks are up to a tenth beyond it. */
+const BEYOND_PEAK = 1.5;
 
-/** The number of eigenvectors to compare unless it is given: 50, or somewhat beyond the peak. */
+/** The number of eigenvectors to compare unless it is given: 50, or half as many again as the peak's k. */
 export function defaultTop(layer: LayerRow): number {
-  return Math.max(LEAST_TOP, predictedPeak(layer) + BEYOND_PEAK);
+  return Math.max(LEAST_TOP, Math.ceil(BEYOND_PEAK * predictedPeak(layer)));
 }
 
 function requireSameDimensions(layer: string, stored: readonly StoredLayer[]): void {

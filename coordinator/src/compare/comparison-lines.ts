@@ -34,7 +34,7 @@ export function renderComparison(record: ComparisonRecord, out: string): readonl
         layer,
         operator,
         `${top}${limitedBy === null ? ' ' : '*'}`,
-        peak === null ? '-' : String(peak.k),
+        peak === null ? '-' : `${peak.k}${peak.k === top ? '+' : ' '}`,
         share(peak?.mean),
         share(peak?.deviation),
         share(peak?.baseline),
@@ -48,10 +48,14 @@ export function renderComparison(record: ComparisonRecord, out: string): readonl
   const limited = record.layers.some(({ operators }) =>
     operators.some(({ limitedBy }) => limitedBy !== null),
   );
+  const rising = record.layers.some(({ operators }) =>
+    operators.some(({ top, peak }) => peak?.k === top),
+  );
   const pairs = (count * (count - 1)) / 2;
   return [
     ...textTable(COLUMNS, rows),
     '',
+    ...(rising ? ['+ the overlap still rises at the largest k: --top shows more'] : []),
     ...(limited
       ? ['* one of the runs has no more eigenvectors, or none with an eigenvalue above 0']
       : []),

@@ -32,7 +32,7 @@ export interface ComparisonRequest {
   /** Result folders of analyses; with `trajectory`, in the order of the training. */
   readonly folders: readonly string[];
   readonly out: string;
-  /** The largest k; undefined: 50, or somewhat more than the output dimension. */
+  /** The largest k; undefined: 50, or half as many again as the output dimension. */
   readonly top: number | undefined;
   readonly trajectory: boolean;
 }

@@ -78,7 +78,7 @@ export function call(routine: KoffiFunction, args: readonly Argument[]): Promise
  * Multiplications that take less time than the way to a thread and back, about 0.1 ms. A small share of
  * what an iteration computes, but a third of its calls.
  */
-const AT_ONCE = 2 ** 16;
+const AT_ONCE = 2 ** 18;
 
 /** Calls a routine at once where it is that short, else on a thread. */
 export async function callShort(
