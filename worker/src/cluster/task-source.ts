@@ -9,8 +9,12 @@ import {
 import { type Msg, nanos, type Subscription } from '@nats-io/transport-node';
 import { Delivery } from './delivery.js';
 
-/** How long the server lets a request for tasks wait. */
+/**
+ * How long the server lets a request for tasks wait, about. The oldest request gets the next task: were all
+ * as long, a worker that has to pass a large task on could be the first whenever it comes again.
+ */
 const WAIT_MS = 2000;
+const randomWait = () => WAIT_MS * (0.5 + Math.random());
 /** After so much longer an answer will not come any more. */
 const GRACE_MS = 3000;
 const GONE = /consumer deleted|consumer not found|no responders/i;
@@ -120,9 +124,10 @@ class PullRequest {
     this.#subscription = connection.subscribe(reply, {
       callback: (error, message) => (error === null ? this.#hear(message) : this.end(error)),
     });
-    this.#timer = setTimeout(() => this.end(), WAIT_MS + GRACE_MS);
+    const wait = randomWait();
+    this.#timer = setTimeout(() => this.end(), wait + GRACE_MS);
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${TASK_STREAM}.${consumer}`;
-    const body = JSON.stringify({ batch: count, expires: nanos(WAIT_MS) });
+    const body = JSON.stringify({ batch: count, expires: nanos(Math.round(wait)) });
     connection.publish(subject, body, { reply });
   }
 
