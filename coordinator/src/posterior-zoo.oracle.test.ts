@@ -11,6 +11,7 @@ import {
   DEFAULT_OPTIMISER,
   type PosteriorBench,
   posteriorBench,
+  single,
 } from './testing/posterior-engine.js';
 
 const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), '..', 'fixtures', 'zoo');
@@ -26,12 +27,6 @@ const ZERO = 1e-5;
 /** Gradients of the plain loss by parameter, as the squares that RMSprop keeps of one step without noise and pull. */
 async function gradients(bench: PosteriorBench): Promise<ReadonlyMap<string, Float64Array>> {
   const trained = await bench.trained();
-  const single = (name: string, value: number) => ({
-    name,
-    shape: [1],
-    symmetric: false,
-    values: Float64Array.of(value),
-  });
   const tensors = trained.flatMap((tensor) => [
     { ...tensor, name: `mean/${tensor.name}` },
     ...['log_std', 'mean_square', 'log_std_square'].map((kind) => ({

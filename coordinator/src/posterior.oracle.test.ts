@@ -9,6 +9,7 @@ import {
   type PosteriorBench,
   posteriorBench,
   rotatedBases,
+  single,
 } from './testing/posterior-engine.js';
 
 const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), '..', 'fixtures');
@@ -38,12 +39,6 @@ interface Oracle {
 /** The state at the point of the oracle, and its prior. */
 async function oraclePoint(bench: PosteriorBench): Promise<{ start: string; priorMean: string }> {
   const trained = await bench.trained();
-  const single = (name: string, value: number) => ({
-    name,
-    shape: [1],
-    symmetric: false,
-    values: Float64Array.of(value),
-  });
   const state = trained.flatMap(({ name, shape, values }, index) => {
     const tensor = (prefix: string, value: (place: number) => number) => ({
       name: `${prefix}/${name}`,

@@ -3,26 +3,20 @@ import assert from 'node:assert/strict';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type BundleTensor, KronlensError } from '@kronlens/proto';
+import { KronlensError } from '@kronlens/proto';
 import { trainableParameters } from './programs/index.js';
 import {
   DEFAULT_OPTIMISER,
   type PosteriorBench,
   posteriorBench,
   rotatedBases,
+  single,
 } from './testing/posterior-engine.js';
 
 const FIXTURES = join(dirname(fileURLToPath(import.meta.url)), '..', 'fixtures', 'factors');
 const filesOf = (name: string, model = 'model.onnx') => ({
   model: join(FIXTURES, name, model),
   data: join(FIXTURES, name, 'data.npz'),
-});
-
-const single = (name: string, value: number): BundleTensor => ({
-  name,
-  shape: [1],
-  symmetric: false,
-  values: Float64Array.of(value),
 });
 
 /** A state at the trained parameters with one standard deviation everywhere. */

@@ -99,6 +99,14 @@ interface BenchOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A number of a state. */
+export const single = (name: string, value: number): BundleTensor => ({
+  name,
+  shape: [1],
+  symmetric: false,
+  values: Float64Array.of(value),
+});
+
 /** A folder that goes after the test. */
 export async function storeFolder(t: TestContext): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'kronlens-test-'));

@@ -83,6 +83,7 @@ export async function hutchPlusPlus(
   const { rank } =
     drawn === 0 ? { rank: 0 } : await orthonormalise(linalg, sketch, drawn, none, floor);
   const basis = sketch.read(0, rank);
+  sketch.release();
   let exact = 0;
   for (let first = 0; first < rank; first += block) {
     const count = Math.min(block, rank - first);
@@ -113,10 +114,12 @@ export async function hutchPlusPlus(
 /** v^T A v of every row. */
 function forms(rows: Float64Array, images: Float64Array, count: number): number[] {
   const dim = rows.length / count;
-  return Array.from({ length: count }, (_, i) => {
-    let sum = 0;
-    for (let at = i * dim; at < (i + 1) * dim; at++)
-      sum += (rows[at] as number) * (images[at] as number);
-    return sum;
-  });
+  return Array.from({ length: count }, (_, i) => form(rows, images, i * dim, (i + 1) * dim));
+}
+
+/** The sum of products of entries [from, to). */
+function form(a: Float64Array, b: Float64Array, from: number, to: number): number {
+  let sum = 0;
+  for (let at = from; at < to; at++) sum += (a[at] as number) * (b[at] as number);
+  return sum;
 }

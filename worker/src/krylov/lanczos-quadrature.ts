@@ -75,6 +75,7 @@ export async function lanczosQuadrature(
     for (const [i, run] of runs.entries()) {
       const at = (first + i) * options.steps;
       const rule = await run.rule();
+      run.release();
       nodes.set(
         rule.nodes.map((node) => node / factor() + 0),
         at,
@@ -133,6 +134,12 @@ class LanczosRun {
     this.#offDiagonal.push(beta);
     scale(rest, 1 / beta);
     this.#basis.write(known, rest);
+  }
+
+  /** Gives the memory back; the object is used up. */
+  release(): void {
+    this.#basis.release();
+    this.#image.release();
   }
 
   /** Nodes and weights [steps]. */

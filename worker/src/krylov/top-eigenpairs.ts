@@ -77,7 +77,7 @@ export function blockSize(top: number, dim: number): number {
  * contribute to the residuals exceeds what more products could remove, or when the residuals taken
  * afresh at the end stay above the tolerance. What there is is returned then, flagged.
  *
- * Memory: at most max(2 top, top + 64) + 4 blocks of vectors, and the result.
+ * Memory: at most max(2 top, top + 64) + 4 blocks of vectors, some 8 MiB where these are short, and the result.
  */
 export async function topEigenpairs(
   operator: SymmetricOperator,
