@@ -25,11 +25,11 @@ import { answerStatus, type HttpAddress, type StatusServer } from '@kronlens/pro
 import { CODE_VERSION } from '../version.js';
 import { coordinatorMetrics } from './coordinator-metrics.js';
 import { Lease } from './lease.js';
-import { releaseResults } from './release-results.js';
 import { RunBoard, type RunEntry } from './run-board.js';
 import { RunHandle } from './run-handle.js';
 import { hasEnded } from './run-status.js';
 import { fairShare } from './send-window.js';
+import { removeStoredFolder } from './stored-folder.js';
 
 /** How often a coordinator looks for what nobody told it. */
 const LOOK_MS = 1000;
@@ -227,12 +227,7 @@ class Coordinator {
       fetchedMs: BigInt(Date.now()),
     });
     if (changed === undefined || results === '') return;
-    const others = await this.#board.runs(CODE_VERSION);
-    await releaseResults(
-      openStore(this.#link, store),
-      results,
-      others.map(({ message }) => message.results).filter((id) => id !== ''),
-    );
+    await removeStoredFolder(openStore(this.#link, store), results);
   }
 
   async #begin(entry: RunEntry): Promise<void> {

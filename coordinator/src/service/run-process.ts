@@ -143,7 +143,7 @@ class RunProcess {
       await engine.close();
     }
     const { out } = request.execution;
-    return await storeFolder(store, out, await resultFiles(out));
+    return await storeFolder(store, out, await resultFiles(out), run);
   }
 }
 

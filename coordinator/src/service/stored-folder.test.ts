@@ -7,10 +7,15 @@ import { create, FolderStore, TaskResultSchema } from '@kronlens/proto';
 import { StoredFileSchema, StoredFolderSchema } from '@kronlens/proto/nats';
 import { filesBelow, inTemporaryFolder } from '../testing/result-folder.js';
 import { collectGarbage } from './collect-garbage.js';
-import { releaseResults } from './release-results.js';
-import { fetchFiles, readStoredFolder, storeFolder } from './stored-folder.js';
+import {
+  fetchFiles,
+  folderArtifacts,
+  readStoredFolder,
+  removeStoredFolder,
+  storeFolder,
+} from './stored-folder.js';
 
-test('files of any length come back, and are removed but for what others hold', async () => {
+test('files of any length come back, and are removed without what others hold', async () => {
   await inTemporaryFolder(async (folder) => {
     const store = new FolderStore(join(folder, 'store'));
     const from = join(folder, 'from');
@@ -19,8 +24,11 @@ test('files of any length come back, and are removed but for what others hold', 
     await writeFile(join(from, 'factors', 'a.arrow'), long);
     await writeFile(join(from, 'empty'), '');
     await writeFile(join(from, 'run.json'), '{}');
-    const id = await storeFolder(store, from, ['factors/a.arrow', 'empty', 'run.json']);
-    const other = await storeFolder(store, from, ['run.json']);
+    const names = ['factors/a.arrow', 'empty', 'run.json'];
+    const task = await store.put(new TextEncoder().encode('{}'));
+    const id = await storeFolder(store, from, names, 'run a');
+    const other = await storeFolder(store, from, names, 'run b');
+    assert.equal(await storeFolder(store, from, names, 'run a'), id);
 
     const to = join(folder, 'to');
     // A fetch that was killed left this.
@@ -33,12 +41,15 @@ test('files of any length come back, and are removed but for what others hold', 
     assert.equal(Buffer.compare(await readFile(join(to, 'factors/a.arrow')), long), 0);
     assert.equal((await readFile(join(to, 'empty'))).length, 0);
 
-    await releaseResults(store, id, [other]);
+    // Another run, and a task, hold the same bytes.
+    await removeStoredFolder(store, id);
+    await removeStoredFolder(store, id);
     const left = [];
     for await (const artifact of store.list()) left.push(artifact.id);
-    // The other list, and the one file that it names.
-    assert.equal(left.length, 2);
-    await fetchFiles(store, await readStoredFolder(store, other), join(folder, 'again'));
+    assert.deepEqual([...left].sort(), [task, ...(await folderArtifacts(store, [other]))].sort());
+    const again = join(folder, 'again');
+    await fetchFiles(store, await readStoredFolder(store, other), again);
+    assert.equal(Buffer.compare(await readFile(join(again, 'factors/a.arrow')), long), 0);
   });
 });
 
@@ -46,7 +57,7 @@ test('garbage is what is old and in no folder that waits; records go with their 
   await inTemporaryFolder(async (folder) => {
     const store = new FolderStore(join(folder, 'store'));
     await writeFile(join(folder, 'run.json'), '{}');
-    const list = await storeFolder(store, folder, ['run.json']);
+    const list = await storeFolder(store, folder, ['run.json'], 'run a');
     const [sums, task] = [await store.put(Uint8Array.of(1, 2, 3)), 'ab'.repeat(32)];
     const artifacts = [{ name: 'sums', id: sums, byteLength: 3n }];
     await store.putResult(task, create(TaskResultSchema, { taskId: task, artifacts }));
