@@ -59,6 +59,20 @@ test('artifacts of any size come back; what is not there is missing', {
   await assert.rejects(store.get('../etc/passwd'), /no artifact id/);
 });
 
+test('of many writers of the same bytes none waits, and nothing is replaced', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
+  const { link } = await newLink(t);
+  const bytes = new Uint8Array(randomBytes(1_200_000));
+  const writers = Array.from({ length: 8 }, () => new JetStreamStore(link).put(bytes));
+  const ids = new Set(await Promise.all(writers));
+  assert.equal(ids.size, 1);
+  const { state } = await link.jsm.streams.info('KRONLENS_ARTIFACTS');
+  assert.deepEqual([state.messages, state.last_seq], [4, 4]);
+  assert.deepEqual(await new JetStreamStore(link).get([...ids][0] ?? ''), bytes);
+});
+
 test('a damaged chunk, a lost chunk and an oversized artifact are refused', {
   skip,
   timeout: 120_000,
@@ -66,13 +80,18 @@ test('a damaged chunk, a lost chunk and an oversized artifact are refused', {
   const { link } = await newLink(t);
   const store = new JetStreamStore(link);
   const id = await store.put(bytesOf('abc'));
-  await link.js.publish(chunkSubject(id, 524_288, 0), bytesOf('abd'));
+  const remove = (filter: string) => link.jsm.streams.purge('KRONLENS_ARTIFACTS', { filter });
+  const replace = async (subject: string, text: string) => {
+    await remove(subject);
+    await link.js.publish(subject, bytesOf(text));
+  };
+  await replace(chunkSubject(id, 524_288, 0), 'abd');
   await assert.rejects(store.get(id), ArtifactCorruptError);
-  await link.js.publish(chunkSubject(id, 524_288, 0), bytesOf('ab'));
+  await replace(chunkSubject(id, 524_288, 0), 'ab');
   await assert.rejects(store.get(id), ArtifactCorruptError);
-  await link.jsm.streams.purge('KRONLENS_ARTIFACTS', { filter: chunkSubject(id, 524_288, 0) });
+  await remove(chunkSubject(id, 524_288, 0));
   await assert.rejects(store.get(id), ArtifactMissingError);
-  await link.js.publish(artifactSubject(id), bytesOf('\xff\xff'));
+  await replace(artifactSubject(id), '\xff\xff');
   assert.equal(await store.has(id), false);
   const small = new JetStreamStore(link, { mostBytes: 10 });
   await assert.rejects(small.put(bytesOf('eleven byte')), ArtifactTooLargeError);

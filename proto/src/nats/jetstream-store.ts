@@ -14,7 +14,7 @@ import {
   type StoredArtifact,
 } from '../store/artifact-store.js';
 import type { NatsLink } from './link.js';
-import { isFull } from './link-errors.js';
+import { isFull, isTaken } from './link-errors.js';
 import { ARTIFACT_STREAM, artifactSubject, BUCKETS, chunkSubject } from './names.js';
 import { Records } from './records.js';
 
@@ -172,6 +172,8 @@ export class JetStreamStore implements ArtifactStore {
     try {
       await this.#link.call('storing an artifact', () => this.#link.js.publish(subject, bytes));
     } catch (error) {
+      // By another writer, or by us: the answer may have been lost.
+      if (isTaken(error)) return;
       throw isFull(error) ? new StoreFullError(this.#link.url, error) : error;
     }
   }

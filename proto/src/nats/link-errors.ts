@@ -83,7 +83,7 @@ export function isTransient(error: unknown): boolean {
   for (const { name, message } of chain(error)) {
     if (NAMES_OF_TRANSIENT.has(name) || /no responders|timeout/i.test(message)) return true;
   }
-  return error instanceof JetStreamApiError && error.status === 503;
+  return error instanceof JetStreamApiError && error.status === 503 && !isFull(error);
 }
 
 /** The server does not let us do it. */
@@ -115,7 +115,7 @@ export function isWithoutTls(error: unknown): boolean {
 
 const NO_STREAM = 10059;
 const NO_CONSUMER = 10014;
-const SUBJECT_FULL = 10077;
+const STORE_FAILED = 10077;
 const WRONG_LAST_SEQUENCE = [10071, 10164];
 
 function apiCode(error: unknown): number | undefined {
@@ -127,7 +127,11 @@ export const isNotThere = (error: unknown): boolean =>
   apiCode(error) === NO_STREAM || apiCode(error) === NO_CONSUMER;
 
 /** A message with that subject is in the stream already, or the stream holds all that it may. */
-export const isFull = (error: unknown): boolean => apiCode(error) === SUBJECT_FULL;
+export const isFull = (error: unknown): boolean => apiCode(error) === STORE_FAILED;
+
+/** A message with that subject is in the stream already, which takes one of each. */
+export const isTaken = (error: unknown): boolean =>
+  isFull(error) && error instanceof Error && /per subject/.test(error.message);
 
 /** Another writer has changed what was to be replaced. */
 export const isOutrun = (error: unknown): boolean =>

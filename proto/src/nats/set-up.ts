@@ -59,8 +59,10 @@ export async function setUpCluster(link: NatsLink, options: SetUpOptions): Promi
     storage: StorageType.File,
     max_msg_size: MOST_MESSAGE_BYTES,
     max_age: nanos(keepMs),
+    // What is stored is never replaced: a server that is killed while it replaces a message may lose it.
     max_msgs_per_subject: 1,
     discard: DiscardPolicy.New,
+    discard_new_per_subject: true,
     allow_direct: true,
     num_replicas,
   });
