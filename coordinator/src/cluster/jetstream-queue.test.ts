@@ -205,7 +205,9 @@ test('a corrupt artifact fails the run with the reason; the next run is not touc
   const { work, queue, bundle, link, cluster } = await bench(t);
   work();
   const [good, bad] = [await bundle(1), await bundle(2)];
-  await link.js.publish(`kronlens.artifact.${bad}.524288.0`, new Uint8Array(10));
+  const chunk = `kronlens.artifact.${bad}.524288.0`;
+  await link.jsm.streams.purge('KRONLENS_ARTIFACTS', { filter: chunk });
+  await link.js.publish(chunk, new Uint8Array(10));
   const failing = queue();
   const results = await Promise.allSettled([
     failing.submit(merge([good, bad])),

@@ -22,6 +22,7 @@ import {
 import { openLocalTasks } from '../embedded.js';
 import { ConstantsFolder } from '../plan/constants-folder.js';
 import type { Engine } from '../plan/engine.js';
+import { forgetLost } from '../plan/lost-artifact.js';
 import type { IsBearable } from '../plan/queue.js';
 import { taskEvaluator } from '../plan/task-evaluator.js';
 import { CODE_VERSION } from '../version.js';
@@ -93,8 +94,15 @@ export async function openRunEngine(options: RunEngineOptions): Promise<ClusterE
     const { kind } = task;
     // Looking into files and evaluating small models would take longer to send than to do.
     if (kind.case === 'evaluate') return await local.execute(task);
-    if (kind.case !== 'describeData')
-      return await remote.submit(withAbsolutePaths(task, workingDirectory), isBearable);
+    if (kind.case !== 'describeData') {
+      try {
+        return await remote.submit(withAbsolutePaths(task, workingDirectory), isBearable);
+      } catch (error) {
+        // Whoever asks again gets what was lost made anew.
+        await forgetLost(store, error);
+        throw error;
+      }
+    }
     if (describe === undefined) return await local.execute(task);
     return create(TaskResultSchema, { arrays: [...describe(kind.value.paths)] });
   };

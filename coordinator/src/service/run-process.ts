@@ -20,6 +20,7 @@ import {
 } from '@kronlens/proto/nats';
 import { openRunEngine } from '../cluster/open-cluster.js';
 import { UnsupportedOpError } from '../graph/index.js';
+import { forgetLost } from '../plan/lost-artifact.js';
 import { runAnalysis } from '../plan/run-analysis.js';
 import { RECORD_FILE } from '../plan/run-record.js';
 import { UsageError } from '../plan/usage-error.js';
@@ -29,6 +30,9 @@ import { RUN_EXIT, type RunMessage, type StartMessage } from './run-messages.js'
 import { openRequest } from './run-request.js';
 import { SendWindow } from './send-window.js';
 import { storeFolder } from './stored-folder.js';
+
+/** Artifacts that a run may find to be lost, and go on. */
+const MOST_LOSSES = 10;
 
 /** The coordinator stops; the run does not. */
 class StoppedError extends CancelledError {
@@ -100,16 +104,19 @@ class RunProcess {
     folder: string,
     news: NewsSink,
   ): Promise<Partial<RunState>> {
-    try {
-      return {
-        status: RunStatus.FINISHED,
-        results: await this.#analyse(link, state, folder, news),
-      };
-    } catch (error) {
-      const { aborted, reason } = this.#ending.signal;
-      if (aborted && reason instanceof StoppedError) throw reason;
-      if (aborted) return { status: RunStatus.CANCELLED };
-      return { status: RunStatus.FAILED, error: reportOf(error) };
+    for (let losses = 1; ; losses++) {
+      try {
+        const results = await this.#analyse(link, state, folder, news);
+        return { status: RunStatus.FINISHED, results };
+      } catch (error) {
+        const { aborted, reason } = this.#ending.signal;
+        if (aborted && reason instanceof StoppedError) throw reason;
+        if (aborted) return { status: RunStatus.CANCELLED };
+        const isLoss = await forgetLost(openStore(link, state.store), error);
+        if (!isLoss || losses >= MOST_LOSSES)
+          return { status: RunStatus.FAILED, error: reportOf(error) };
+        news.note(`${error instanceof Error ? error.message : error}; what was lost is made again`);
+      }
     }
   }
 

@@ -4,7 +4,14 @@ import { spawnSync } from 'node:child_process';
 import { copyFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { BUCKETS, Records, RunStatus, TASK_STREAM, WorkerNotesSchema } from '@kronlens/proto/nats';
+import {
+  BUCKETS,
+  openStore,
+  Records,
+  RunStatus,
+  TASK_STREAM,
+  WorkerNotesSchema,
+} from '@kronlens/proto/nats';
 import { noNatsServer } from '@kronlens/proto/testing';
 import {
   analyze,
@@ -60,6 +67,36 @@ test('one, two and five workers, and different shards give the bytes of an embed
   assert.deepEqual(together, alone);
   assert.ok(Object.keys(alone).some((name) => name.startsWith('class_means/')));
   assert.ok(Object.keys(alone).some((name) => name.startsWith('full/')));
+});
+
+test('what the server has lost a part of is made again', {
+  skip,
+  timeout: 400_000,
+}, async (t) => {
+  const { cluster, folder } = await newCluster(t);
+  await cluster.startCoordinator();
+  await cluster.startWorker();
+  const run = async (name: string) => {
+    const out = join(folder, name);
+    const { code, stderr } = await kronlens(...analyze(out, '--nats', cluster.url));
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(await digests(out), await expected());
+    return stderr;
+  };
+  assert.doesNotMatch(await run('first'), /lost/);
+  const store = openStore(cluster.link, 'nats');
+  const lost: string[] = [];
+  for await (const task of store.listResults()) {
+    const found = await store.getResult(task);
+    lost.push(...(found?.artifacts ?? []).slice(0, 1).map(({ id }) => id));
+  }
+  // Their heads stay: they seem to be there.
+  for (const id of lost.slice(0, 3))
+    await cluster.link.jsm.streams.purge('KRONLENS_ARTIFACTS', {
+      filter: `kronlens.artifact.${id}.>`,
+    });
+  assert.match(await run('second'), /is not in nats:.* what was lost is made again/);
+  assert.doesNotMatch(await run('third'), /lost/);
 });
 
 /**

@@ -9,7 +9,7 @@ import { noNatsServer, TestNatsServer } from '../testing/nats-server.js';
 import { ArtifactTooLargeError, JetStreamStore } from './jetstream-store.js';
 import { NatsLink } from './link.js';
 import { ClusterMissingError, NatsUnreachableError } from './link-errors.js';
-import { artifactSubject, chunkSubject } from './names.js';
+import { chunkSubject, headSubject } from './names.js';
 import { setUpCluster } from './set-up.js';
 
 const skip = noNatsServer;
@@ -73,6 +73,37 @@ test('of many writers of the same bytes none waits, and nothing is replaced', {
   assert.deepEqual(await new JetStreamStore(link).get([...ids][0] ?? ''), bytes);
 });
 
+test('what is removed while it is stored is stored whole', {
+  skip,
+  timeout: 120_000,
+}, async (t) => {
+  const { link } = await newLink(t);
+  const store = new JetStreamStore(link);
+  for (const length of [1000, 1_200_000]) {
+    const bytes = new Uint8Array(randomBytes(length));
+    const id = contentId(bytes);
+    let removals = 0;
+    // Slow: it has stored the chunks, and the head comes after another has stored and removed all of it.
+    const js = new Proxy(link.js, {
+      get(target, key) {
+        if (key !== 'publish') return Reflect.get(target, key);
+        return async (subject: string, payload: Uint8Array) => {
+          if (subject === headSubject(id) && removals === 0) {
+            removals += 1;
+            await store.put(bytes);
+            await store.delete(id);
+          }
+          return await target.publish(subject, payload);
+        };
+      },
+    });
+    const slow = { url: link.url, js, jsm: link.jsm, call: link.call.bind(link) } as NatsLink;
+    assert.equal(await new JetStreamStore(slow).put(bytes), id);
+    assert.equal(removals, 1);
+    assert.deepEqual(await store.get(id), bytes);
+  }
+});
+
 test('a damaged chunk, a lost chunk and an oversized artifact are refused', {
   skip,
   timeout: 120_000,
@@ -91,7 +122,7 @@ test('a damaged chunk, a lost chunk and an oversized artifact are refused', {
   await assert.rejects(store.get(id), ArtifactCorruptError);
   await remove(chunkSubject(id, 524_288, 0));
   await assert.rejects(store.get(id), ArtifactMissingError);
-  await replace(artifactSubject(id), '\xff\xff');
+  await replace(headSubject(id), '\xff\xff');
   assert.equal(await store.has(id), false);
   const small = new JetStreamStore(link, { mostBytes: 10 });
   await assert.rejects(small.put(bytesOf('eleven byte')), ArtifactTooLargeError);

@@ -15,7 +15,7 @@ import {
 } from '../store/artifact-store.js';
 import type { NatsLink } from './link.js';
 import { isFull, isTaken } from './link-errors.js';
-import { ARTIFACT_STREAM, artifactSubject, BUCKETS, chunkSubject } from './names.js';
+import { ARTIFACT_STREAM, artifactSubjects, BUCKETS, chunkSubject, headSubject } from './names.js';
 import { Records } from './records.js';
 
 /** Half of what a message may hold by default. */
@@ -53,7 +53,8 @@ export interface JetStreamStoreOptions {
 
 /**
  * Any number of processes may use it at a time: a chunk has one place, and whoever writes it, it is
- * the same chunk. The head is written last, so what has a head is whole.
+ * the same chunk. The head is written last, so what has a head is whole; an artifact is removed with
+ * its head at once.
  */
 export class JetStreamStore implements ArtifactStore {
   readonly #link: NatsLink;
@@ -70,15 +71,31 @@ export class JetStreamStore implements ArtifactStore {
     if (bytes.length > this.#mostBytes)
       throw new ArtifactTooLargeError(id, bytes.length, this.#mostBytes);
     if ((await this.#head(id))?.byteLength === bytes.length) return id;
-    await forEachChunk(bytes.length, CHUNK_LENGTH, async (index, from, to) => {
-      await this.#publish(chunkSubject(id, CHUNK_LENGTH, index), bytes.subarray(from, to));
-    });
     const head = { byteLength: BigInt(bytes.length), chunkLength: CHUNK_LENGTH };
-    await this.#publish(
-      artifactSubject(id),
-      toBinary(ArtifactHeadSchema, create(ArtifactHeadSchema, head)),
-    );
+    const words = toBinary(ArtifactHeadSchema, create(ArtifactHeadSchema, head));
+    do {
+      await this.#putChunks(id, bytes);
+      await this.#publish(headSubject(id), words);
+    } while (!(await this.#keptFirst(id, bytes.length)));
     return id;
+  }
+
+  /** The last chunk, which is the shortest, goes first. */
+  async #putChunks(id: string, bytes: Uint8Array): Promise<void> {
+    const last = lastChunk(bytes.length);
+    const put = (index: number, from: number, to: number) =>
+      this.#publish(chunkSubject(id, CHUNK_LENGTH, index), bytes.subarray(from, to));
+    if (last >= 0) await put(last, last * CHUNK_LENGTH, bytes.length);
+    await forEachChunk(last * CHUNK_LENGTH, CHUNK_LENGTH, put);
+  }
+
+  /**
+   * Whether the chunk that was put first is there when the head is: others may have removed the artifact
+   * meanwhile, with the chunks that were there, and an old head would stand for chunks that are gone.
+   */
+  async #keptFirst(id: string, byteLength: number): Promise<boolean> {
+    const last = lastChunk(byteLength);
+    return last < 0 || (await this.#read(chunkSubject(id, CHUNK_LENGTH, last))) !== undefined;
   }
 
   async get(id: string): Promise<Uint8Array> {
@@ -103,20 +120,18 @@ export class JetStreamStore implements ArtifactStore {
   }
 
   async delete(id: string): Promise<void> {
-    const subject = artifactSubject(requireContentId(id));
-    for (const filter of [subject, `${subject}.>`])
-      await this.#link.call('deleting an artifact', () =>
-        this.#link.jsm.streams.purge(ARTIFACT_STREAM, { filter }),
-      );
+    const filter = artifactSubjects(requireContentId(id));
+    await this.#link.call('deleting an artifact', () =>
+      this.#link.jsm.streams.purge(ARTIFACT_STREAM, { filter }),
+    );
   }
 
   async *list(): AsyncIterable<StoredArtifact> {
     const { state } = await this.#link.call('listing artifacts', () =>
-      this.#link.jsm.streams.info(ARTIFACT_STREAM, { subjects_filter: 'kronlens.artifact.*' }),
+      this.#link.jsm.streams.info(ARTIFACT_STREAM, { subjects_filter: headSubject('*') }),
     );
-    const prefix = artifactSubject('').length;
     for (const subject of Object.keys(state.subjects ?? {}).sort()) {
-      const id = subject.slice(prefix);
+      const id = subject.split('.').at(-2) ?? '';
       const head = isContentId(id) ? await this.#head(id) : undefined;
       if (head !== undefined) yield { id, byteLength: head.byteLength, storedMs: head.storedMs };
     }
@@ -144,7 +159,7 @@ export class JetStreamStore implements ArtifactStore {
   async #head(
     id: string,
   ): Promise<{ byteLength: number; chunkLength: number; storedMs: number } | undefined> {
-    const message = await this.#message(artifactSubject(id));
+    const message = await this.#message(headSubject(id));
     if (message === undefined) return undefined;
     try {
       const { byteLength, chunkLength } = fromBinary(ArtifactHeadSchema, message.data);
@@ -178,6 +193,9 @@ export class JetStreamStore implements ArtifactStore {
     }
   }
 }
+
+/** Number of the last chunk; -1: there is none. */
+const lastChunk = (byteLength: number): number => Math.ceil(byteLength / CHUNK_LENGTH) - 1;
 
 /** Handles the chunks of `length` bytes, some at a time. */
 async function forEachChunk(

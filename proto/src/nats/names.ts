@@ -52,14 +52,19 @@ export function cancelSubject(run: string): string {
   return `kronlens.run.${token(run)}.cancel`;
 }
 
-/** Subject of an artifact's head; that of a chunk has the chunk's length and number behind it. */
-export function artifactSubject(id: string): string {
-  return `kronlens.artifact.${id}`;
+/** Subject of an artifact's head; `*` as the id: of all. */
+export function headSubject(id: string): string {
+  return `kronlens.artifact.${id}.head`;
+}
+
+/** Everything of an artifact. */
+export function artifactSubjects(id: string): string {
+  return `kronlens.artifact.${id}.>`;
 }
 
 /** Subject of a chunk. @param chunkLength of all chunks but the last, in bytes */
 export function chunkSubject(id: string, chunkLength: number, index: number): string {
-  return `${artifactSubject(id)}.${chunkLength}.${index}`;
+  return `kronlens.artifact.${id}.${chunkLength}.${index}`;
 }
 
 /** Where a run says how far it is. Not stored. */
