@@ -2,6 +2,7 @@
 import type { SymmetricOperator } from '../krylov/index.js';
 import type { Lease } from '../pool/thread-pool.js';
 import { findNonFinite, NonFiniteOutputError } from '../session/non-finite.js';
+import { scaleAll } from '../sum/addends.js';
 import { TreeSum } from '../sum/tree-sum.js';
 import { giveFloats, takeFloats } from '../vector/spare-memory.js';
 import type { OperatorJobs } from './operator-job.js';
@@ -47,10 +48,9 @@ export async function withRemoteOperator<T>(
           return lease.run('applyOperator', request).then(() => ({ sums, span }));
         });
         const products = total(await allDone(requests));
-        divide(products, samples);
-        const bad = findNonFinite(products);
-        if (bad !== undefined) throw new NonFiniteOutputError(job.output, bad, 0, samples);
-        return products;
+        if (scaleAll(products, 1 / samples) === 0) return products;
+        const bad = findNonFinite(products) ?? Number.NaN;
+        throw new NonFiniteOutputError(job.output, bad, 0, samples);
       },
     });
     memory.release();
@@ -85,10 +85,6 @@ class ProductMemory {
   sumsOf(share: number): Float64Array {
     return this.#sums[share] as Float64Array;
   }
-}
-
-function divide(values: Float64Array, by: number): void {
-  for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) / by;
 }
 
 /** The sum by the tree over shares, in the first share's memory. */

@@ -13,6 +13,8 @@ import type { SymmetricOperator } from './symmetric-operator.js';
 const ROUNDING = 1e-14;
 /** Residuals are taken of as many vectors at a time as have this many entries, or of a block. */
 const RESIDUAL_ENTRIES = 2 ** 19;
+/** Products of the basis rows are kept where all of them have no more entries: products cost more than that. */
+const KEPT_ENTRIES = 2 ** 22;
 /** Random vectors of which less is left are in the span of the basis. */
 const NOTHING_LEFT = 1e-10;
 
@@ -33,6 +35,8 @@ export class KrylovBasis {
   readonly #rows: PanelRows;
   /** Products of a block of vectors, and what becomes of them. */
   readonly #images: PanelRows;
+  /** Products of the rows [0, known), where they are kept. */
+  readonly #kept: PanelRows | undefined;
   /** Vectors to be multiplied, [together, dim]. */
   readonly #vectors: Float64Array;
   /**
@@ -64,6 +68,7 @@ export class KrylovBasis {
       block,
       Math.min(capacity, Math.floor(RESIDUAL_ENTRIES / operator.dim)),
     );
+    if (capacity * operator.dim <= KEPT_ENTRIES) this.#kept = new PanelRows(capacity, operator.dim);
     this.#seed = seed;
     this.#rows = new PanelRows(capacity + block, operator.dim);
     this.#images = new PanelRows(block, operator.dim);
@@ -73,7 +78,7 @@ export class KrylovBasis {
 
   /** Gives the memory back; the object is used up. */
   release(): void {
-    for (const rows of [this.#rows, this.#images]) rows.release();
+    for (const rows of [this.#rows, this.#images, this.#kept]) rows?.release();
     giveFloats(this.#vectors);
   }
 
@@ -85,6 +90,11 @@ export class KrylovBasis {
     return this.projected.next;
   }
 
+  /** Vectors that have to be multiplied to take the residuals of `count` pairs. */
+  residualProducts(count: number): number {
+    return this.#kept === undefined ? count : 0;
+  }
+
   /** Multiplies the next rows; what the products have outside of the basis comes next. */
   async extend(): Promise<void> {
     const { projected } = this;
@@ -93,6 +103,7 @@ export class KrylovBasis {
     this.products += count;
     this.#norm = Math.max(this.#norm, ...lengths(images, count));
     this.#images.write(0, images);
+    this.#kept?.write(first, images);
     projected.grow();
     await this.#takeImages(Array.from({ length: count }, (_, i) => first + i));
     this.#coupledFrom = first;
@@ -159,15 +170,19 @@ export class KrylovBasis {
   /** Goes over to the first `keep` Ritz vectors; the next rows stay. */
   async restrict(pairs: RitzPairs, keep: number): Promise<void> {
     const { known, next } = this;
-    const rows = { of: this.#rows, at: 0, count: known };
-    await combine(this.#linalg, rows, pairs.vectors.subarray(0, keep * known), keep);
+    for (const of of [this.#rows, this.#kept]) {
+      if (of === undefined) continue;
+      const rows = { of, at: 0, count: known };
+      await combine(this.#linalg, rows, pairs.vectors.subarray(0, keep * known), keep);
+    }
     this.#rows.move(known, keep, next);
     this.#coupledFrom = 0;
     await this.projected.restrict(this.#linalg, pairs, keep);
   }
 
   /**
-   * Multiplies the first rows, which are Ritz vectors, once more.
+   * Of the first rows, which are Ritz vectors: of their products, those of the vectors that they are made
+   * of where these are kept.
    * @param values of these rows
    * @returns ||H v - value v|| of each, as far as the operator's own rounding lets one know
    */
@@ -186,13 +201,11 @@ export class KrylovBasis {
   async #residualRows(values: Float64Array, first: number, count: number): Promise<Float64Array> {
     const { dim } = this.#operator;
     const vectors = this.#readVectors(first, count);
-    const rows = await this.#operator.apply(vectors, count);
-    this.products += count;
+    const rows = this.#kept?.read(first, count) ?? (await this.#operator.apply(vectors, count));
+    this.products += this.residualProducts(count);
     for (let i = 0; i < count; i++) {
       const value = values[first + i] as number;
-      for (let at = i * dim; at < (i + 1) * dim; at++) {
-        rows[at] = (rows[at] as number) - value * (vectors[at] as number);
-      }
+      subtractMultiple(rows, value, vectors, i * dim, (i + 1) * dim);
     }
     return rows;
   }
@@ -225,6 +238,19 @@ export class KrylovBasis {
   /** The rows from the first on, [count, dim]. */
   read(count: number): Float64Array {
     return this.#rows.read(0, count);
+  }
+}
+
+/** rows -= value vectors, in [from, end). */
+function subtractMultiple(
+  rows: Float64Array,
+  value: number,
+  vectors: Float64Array,
+  from: number,
+  end: number,
+): void {
+  for (let at = from; at < end; at++) {
+    rows[at] = (rows[at] as number) - value * (vectors[at] as number);
   }
 }
 

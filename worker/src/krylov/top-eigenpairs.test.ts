@@ -307,7 +307,28 @@ test('progress tells products, iterations, residual and converged pairs', async 
   assert.equal(seen[1]?.residual, undefined);
   assert.equal(seen.at(-1)?.converged, 20);
   assert.ok((seen.at(-1)?.residual ?? 1) <= 1e-6);
-  assert.ok((seen.at(-1)?.products ?? 0) < pairs.products, 'residuals are taken after that');
+  assert.equal(seen.at(-1)?.products, pairs.products, 'products are kept for the residuals');
+});
+
+test('the products of long vectors are not kept: residuals take their own', async () => {
+  const dim = 70_000;
+  const diagonal = (i: number) => 0.8 ** i;
+  const operator: SymmetricOperator = {
+    dim,
+    apply: async (vectors, count) =>
+      vectors.subarray(0, count * dim).map((value, at) => value * diagonal(at % dim)),
+  };
+  let last = 0;
+  const pairs = await find(operator, {
+    top: 5,
+    block: 2,
+    onProgress: ({ products }) => {
+      last = products;
+    },
+  });
+  assert.equal(pairs.products, last + 5);
+  assertClose(pairs.values, [0, 1, 2, 3, 4].map(diagonal), 1e-10);
+  await assertPairs(operator, pairs, 1e-6);
 });
 
 test('an error of the products is passed on', async () => {

@@ -42,10 +42,10 @@ export interface Eigenpairs {
   readonly values: Float64Array;
   /** [k, dim], orthonormal rows with signs as by `fixSign`. */
   readonly vectors: Float64Array;
-  /** [k], ||H v - value v|| by a product of its own. */
+  /** [k], ||H v - value v||, of products as the operator gave them, not of what the iteration made of them. */
   readonly residuals: Float64Array;
   readonly converged: readonly boolean[];
-  /** Vectors multiplied, those for the residuals included. */
+  /** Vectors multiplied, those for the residuals included: where vectors are long, each pair once more. */
   readonly products: number;
 }
 
@@ -77,7 +77,7 @@ export function blockSize(top: number, dim: number): number {
  * contribute to the residuals exceeds what more products could remove, or when the residuals taken
  * afresh at the end stay above the tolerance. What there is is returned then, flagged.
  *
- * Memory: at most max(2 top, top + 64) + 4 blocks of vectors, some 8 MiB where these are short, and the result.
+ * Memory: at most max(2 top, top + 64) + 4 blocks of vectors, some 40 MiB where these are short, and the result.
  */
 export async function topEigenpairs(
   operator: SymmetricOperator,
@@ -160,7 +160,8 @@ class Iteration {
 
   #exhausted(): boolean {
     const { mostProducts } = this.#options;
-    return this.#basis.products + this.#block + this.#wanted > mostProducts;
+    const last = this.#basis.residualProducts(this.#wanted);
+    return this.#basis.products + this.#block + last > mostProducts;
   }
 
   /** Multiplies until the wanted pairs are converged as far as the projected matrix tells. */

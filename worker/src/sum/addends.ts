@@ -74,6 +74,32 @@ function addRow(into: Float64Array, at: number, values: Floats, from: number, le
   return p + q + r + s;
 }
 
+/** Multiplies all values. @returns 0 when the products are finite, else NaN */
+export function scaleAll(values: Float64Array, factor: number): number {
+  const whole = values.length - (values.length % 4);
+  let [p, q, r, s] = [0, 0, 0, 0];
+  for (let i = 0; i < whole; i += 4) {
+    const a = (values[i] as number) * factor;
+    const b = (values[i + 1] as number) * factor;
+    const c = (values[i + 2] as number) * factor;
+    const d = (values[i + 3] as number) * factor;
+    values[i] = a;
+    values[i + 1] = b;
+    values[i + 2] = c;
+    values[i + 3] = d;
+    p += 0 * a;
+    q += 0 * b;
+    r += 0 * c;
+    s += 0 * d;
+  }
+  for (let i = whole; i < values.length; i++) {
+    const value = (values[i] as number) * factor;
+    values[i] = value;
+    p += 0 * value;
+  }
+  return p + q + r + s;
+}
+
 /** 0 when values [from, from + length) are finite, else NaN. */
 export function checkRow(values: Floats, from: number, length: number): number {
   const whole = length - (length % 4);
