@@ -39,6 +39,17 @@ export interface BundleFrame {
   finish(): Uint8Array<ArrayBuffer>;
 }
 
+/** Stands for values while a bundle is laid out: never read or written, so that it takes no memory. */
+let kept = new Float64Array(0);
+/** V8 counts it all the same, and collects the heap the sooner the more of it is new. */
+const MOST_KEPT = 2 ** 22;
+
+function placeholder(length: number): Float64Array {
+  if (length > MOST_KEPT) return new Float64Array(length);
+  if (length > kept.length) kept = new Float64Array(length);
+  return kept;
+}
+
 /** The form of bundles with the same tensors; the values alone make the difference. */
 export class BundleLayout {
   readonly #tensors: readonly TensorLayout[];
@@ -57,18 +68,16 @@ export class BundleLayout {
     checkTensors(tensors);
     this.#tensors = tensors.map(({ name, shape, symmetric }) => ({ name, shape, symmetric }));
     this.#batches = batchesOf(this.#tensors, mostValues);
-    // Never read or written: zeros that take no memory while nobody looks at them.
-    const places = this.#batches.map((pieces) => new Float64Array(valuesIn(pieces)));
+    const place = placeholder(Math.max(...this.#batches.map(valuesIn)));
     const table = new Table(
       BUNDLE_SCHEMA,
-      this.#batches.map((pieces, index) => recordBatch(pieces, places[index] as Float64Array)),
+      this.#batches.map((pieces) => recordBatch(pieces, place.subarray(0, valuesIn(pieces)))),
     );
     const fixed: { at: number; bytes: Uint8Array }[] = [];
-    const valuesAt = places.map(() => 0);
+    const valuesAt: number[] = [];
     let at = 0;
     for (const chunk of arrowFileChunks(table)) {
-      const place = places.findIndex(({ buffer }) => buffer === chunk.buffer);
-      if (place >= 0) valuesAt[place] = at;
+      if (chunk.buffer === place.buffer) valuesAt.push(at);
       else fixed.push({ at, bytes: chunk.slice() });
       at += chunk.byteLength;
     }

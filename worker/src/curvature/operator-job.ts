@@ -33,11 +33,16 @@ export interface OperatorJob {
   readonly keep: boolean;
 }
 
-/** Both arrays [count, dim], in memory that threads share. */
-export interface ProductRequest {
+/** Arrays [at least count, dim] in memory that threads share. */
+export interface ProductMemory {
   readonly vectors: Float64Array;
   /** Receives the sums, unscaled. */
   readonly sums: Float64Array;
+}
+
+export interface ProductRequest {
+  /** Where it is not that of the request before: each time it is sent it counts as new memory to V8. */
+  readonly memory: ProductMemory | undefined;
   readonly count: number;
 }
 

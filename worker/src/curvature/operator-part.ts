@@ -50,13 +50,16 @@ export class PartSessions {
     part: OperatorPart,
     context: JobContext,
   ): Promise<PartSessions> {
-    const load = async (program: Program) => {
-      const model = await context.artifact(program.model);
-      return await context.native(() => loadSession(model, `program '${program.name}'`, true));
-    };
-    const capture = part.capture && (await load(part.capture));
+    // Both at once: whoever has them may be busy while the first is loaded.
+    const [captureModel, productModel] = await Promise.all([
+      part.capture && context.artifact(part.capture.model),
+      context.artifact(part.product.model),
+    ]);
+    const load = async (program: Program, model: Uint8Array) =>
+      await context.native(() => loadSession(model, `program '${program.name}'`, true));
+    const capture = part.capture && captureModel && (await load(part.capture, captureModel));
     try {
-      return new PartSessions(job, part, capture, await load(part.product));
+      return new PartSessions(job, part, capture, await load(part.product, productModel));
     } catch (error) {
       await capture?.release();
       throw error;

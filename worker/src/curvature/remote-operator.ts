@@ -5,7 +5,7 @@ import { findNonFinite, NonFiniteOutputError } from '../session/non-finite.js';
 import { scaleAll } from '../sum/addends.js';
 import { TreeSum } from '../sum/tree-sum.js';
 import { giveFloats, takeFloats } from '../vector/spare-memory.js';
-import type { OperatorJobs } from './operator-job.js';
+import type { OperatorJobs, ProductMemory } from './operator-job.js';
 import { shareOut, type WholeOperator } from './operator-shares.js';
 
 /**
@@ -31,20 +31,20 @@ export async function withRemoteOperator<T>(
   // The first product throws what it fails with; until then nobody listens.
   opened.catch(() => undefined);
   try {
-    let memory = new ProductMemory(0, dim, shares.length);
+    let memory = new SharedMemory(0, dim, shares.length);
     const result = await use({
       dim,
       async apply(vectors, count) {
         await opened;
-        if (memory.count < count) {
+        const isNew = memory.count < count;
+        if (isNew) {
           memory.release();
-          memory = new ProductMemory(count, dim, shares.length);
+          memory = new SharedMemory(count, dim, shares.length);
         }
-        const shared = memory.vectors.subarray(0, count * dim);
-        shared.set(vectors.subarray(0, count * dim));
+        memory.vectors.set(vectors.subarray(0, count * dim));
         const requests = shares.map(({ lease, span }, i) => {
-          const sums = memory.sumsOf(i).subarray(0, count * dim);
-          const request = { vectors: shared, sums, count };
+          const request = { memory: isNew ? memory.of(i) : undefined, count };
+          const sums = memory.of(i).sums.subarray(0, count * dim);
           return lease.run('applyOperator', request).then(() => ({ sums, span }));
         });
         const products = total(await allDone(requests));
@@ -63,7 +63,7 @@ export async function withRemoteOperator<T>(
 }
 
 /** Memory of products with at most `count` vectors, allocated once: it would be megabytes each time. */
-class ProductMemory {
+class SharedMemory {
   readonly count: number;
   /** What all threads read, [count, dim]. */
   readonly vectors: Float64Array;
@@ -81,9 +81,9 @@ class ProductMemory {
     for (const each of [this.vectors, ...this.#sums]) giveFloats(each);
   }
 
-  /** What the thread of a share writes, [count, dim]. */
-  sumsOf(share: number): Float64Array {
-    return this.#sums[share] as Float64Array;
+  /** What the thread of a share reads and writes. */
+  of(share: number): ProductMemory {
+    return { vectors: this.vectors, sums: this.#sums[share] as Float64Array };
   }
 }
 

@@ -4,7 +4,7 @@ import type ort from 'onnxruntime-node';
 import type { JobContext } from '../pool/serve-jobs.js';
 import { runtimeTensor } from '../session/tensor-types.js';
 import { TreeSum } from '../sum/tree-sum.js';
-import type { OperatorJob, ProductRequest } from './operator-job.js';
+import type { OperatorJob, ProductMemory, ProductRequest } from './operator-job.js';
 import { PartSessions } from './operator-part.js';
 
 interface Slot {
@@ -19,6 +19,8 @@ export class StreamedOperator {
   readonly #product: Slot;
   /** Memory for the vectors of as many executions as there were at a time. */
   readonly #probes: Slot[] = [];
+  /** Where vectors come from and sums go to. */
+  #memory: ProductMemory | undefined;
   /** Memory for partial sums. */
   readonly #spare: Float64Array[] = [];
 
@@ -60,7 +62,10 @@ export class StreamedOperator {
    * batches, beyond. The bytes do not depend on whether rows are kept.
    * @throws CancelledError, and as `PartSessions.captured`
    */
-  async apply({ vectors, sums, count }: ProductRequest, context: JobContext): Promise<void> {
+  async apply({ memory, count }: ProductRequest, context: JobContext): Promise<void> {
+    if (memory !== undefined) this.#memory = memory;
+    if (this.#memory === undefined) throw new Error('no memory was lent to the operator');
+    const { vectors, sums } = this.#memory;
     const { vectors: block, dim, keep } = this.#job;
     // Rows that are captured anew are used for all vectors at once; otherwise sums are less memory.
     const together = keep ? block : count;

@@ -35,8 +35,8 @@ export class KrylovBasis {
   readonly #rows: PanelRows;
   /** Products of a block of vectors, and what becomes of them. */
   readonly #images: PanelRows;
-  /** Products of the rows [0, known), where they are kept. */
-  readonly #kept: PanelRows | undefined;
+  /** Products of the rows [0, known), where they are kept, and memory for those of a block. */
+  readonly #kept: { readonly rows: PanelRows; readonly block: Float64Array } | undefined;
   /** Vectors to be multiplied, [together, dim]. */
   readonly #vectors: Float64Array;
   /**
@@ -64,11 +64,11 @@ export class KrylovBasis {
     this.#linalg = linalg;
     this.#operator = operator;
     this.#block = block;
-    this.#together = Math.max(
-      block,
-      Math.min(capacity, Math.floor(RESIDUAL_ENTRIES / operator.dim)),
-    );
-    if (capacity * operator.dim <= KEPT_ENTRIES) this.#kept = new PanelRows(capacity, operator.dim);
+    const { dim } = operator;
+    if (capacity * dim <= KEPT_ENTRIES)
+      this.#kept = { rows: new PanelRows(capacity, dim), block: takeFloats(block * dim) };
+    const most = this.#kept ? block : Math.min(capacity, Math.floor(RESIDUAL_ENTRIES / dim));
+    this.#together = Math.max(block, most);
     this.#seed = seed;
     this.#rows = new PanelRows(capacity + block, operator.dim);
     this.#images = new PanelRows(block, operator.dim);
@@ -78,8 +78,8 @@ export class KrylovBasis {
 
   /** Gives the memory back; the object is used up. */
   release(): void {
-    for (const rows of [this.#rows, this.#images, this.#kept]) rows?.release();
-    giveFloats(this.#vectors);
+    for (const rows of [this.#rows, this.#images, this.#kept?.rows]) rows?.release();
+    for (const array of [this.#vectors, this.#kept?.block]) if (array) giveFloats(array);
   }
 
   get known(): number {
@@ -103,7 +103,7 @@ export class KrylovBasis {
     this.products += count;
     this.#norm = Math.max(this.#norm, ...lengths(images, count));
     this.#images.write(0, images);
-    this.#kept?.write(first, images);
+    this.#kept?.rows.write(first, images);
     projected.grow();
     await this.#takeImages(Array.from({ length: count }, (_, i) => first + i));
     this.#coupledFrom = first;
@@ -170,7 +170,7 @@ export class KrylovBasis {
   /** Goes over to the first `keep` Ritz vectors; the next rows stay. */
   async restrict(pairs: RitzPairs, keep: number): Promise<void> {
     const { known, next } = this;
-    for (const of of [this.#rows, this.#kept]) {
+    for (const of of [this.#rows, this.#kept?.rows]) {
       if (of === undefined) continue;
       const rows = { of, at: 0, count: known };
       await combine(this.#linalg, rows, pairs.vectors.subarray(0, keep * known), keep);
@@ -201,7 +201,10 @@ export class KrylovBasis {
   async #residualRows(values: Float64Array, first: number, count: number): Promise<Float64Array> {
     const { dim } = this.#operator;
     const vectors = this.#readVectors(first, count);
-    const rows = this.#kept?.read(first, count) ?? (await this.#operator.apply(vectors, count));
+    const kept = this.#kept;
+    const rows = kept
+      ? kept.rows.read(first, count, kept.block.subarray(0, count * dim))
+      : await this.#operator.apply(vectors, count);
     this.products += this.residualProducts(count);
     for (let i = 0; i < count; i++) {
       const value = values[first + i] as number;
@@ -235,9 +238,9 @@ export class KrylovBasis {
     await this.#takeImages(worst.map(({ index }) => index));
   }
 
-  /** The rows from the first on, [count, dim]. */
+  /** The rows from the first on, [count, dim], in memory that `giveFloats` takes. */
   read(count: number): Float64Array {
-    return this.#rows.read(0, count);
+    return this.#rows.read(0, count, takeFloats(count * this.#operator.dim));
   }
 }
 

@@ -40,7 +40,7 @@ export interface EigenProgress {
 export interface Eigenpairs {
   /** [k], in the order asked for. */
   readonly values: Float64Array;
-  /** [k, dim], orthonormal rows with signs as by `fixSign`. */
+  /** [k, dim], orthonormal rows with signs as by `fixSign`; `giveFloats` takes them when they are used up. */
   readonly vectors: Float64Array;
   /** [k], ||H v - value v||, of products as the operator gave them, not of what the iteration made of them. */
   readonly residuals: Float64Array;

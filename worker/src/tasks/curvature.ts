@@ -25,6 +25,7 @@ import {
 } from '../krylov/index.js';
 import type { LinearAlgebra } from '../linalg/index.js';
 import type { ThreadPool } from '../pool/thread-pool.js';
+import { giveFloats } from '../vector/spare-memory.js';
 import {
   CurvatureTaskError,
   type PreparedOperator,
@@ -94,7 +95,10 @@ export async function executeCurvature(
       const tensors = await withRemoteOperator(leases, whole, (operator) =>
         new Measurement(task, operator, kronecker, prepared, linalg, onProgress).run(),
       );
-      return [{ name: 'curvature', bytes: encodeBundle(tensors) }];
+      const bytes = encodeBundle(tensors);
+      const vectors = tensors.find(({ name }) => name === 'eigenvectors')?.values;
+      if (vectors !== undefined) giveFloats(vectors);
+      return [{ name: 'curvature', bytes }];
     } finally {
       for (const lease of leases) lease.release();
     }
