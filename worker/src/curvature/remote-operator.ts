@@ -1,4 +1,5 @@
 // An operator as the main thread sees it: leased pool threads multiply, each over its share of the batches.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SymmetricOperator } from '../krylov/index.js';
 import type { Lease } from '../pool/thread-pool.js';
 import { findNonFinite, NonFiniteOutputError } from '../session/non-finite.js';
@@ -7,6 +8,9 @@ import { TreeSum } from '../sum/tree-sum.js';
 import { giveFloats, takeFloats } from '../vector/spare-memory.js';
 import type { OperatorJobs, ProductMemory } from './operator-job.js';
 import { shareOut, type WholeOperator } from './operator-shares.js';
+
+/** Threads that open an operator ask for its programs first, and wait for nothing after that. */
+const PROGRAMS_MS = 2;
 
 /**
  * Opens an operator in leased threads, lets it be used, and frees its memory there. The products'
@@ -31,6 +35,7 @@ export async function withRemoteOperator<T>(
   // The first product throws what it fails with; until then nobody listens.
   opened.catch(() => undefined);
   try {
+    await sleep(PROGRAMS_MS);
     let memory = new SharedMemory(0, dim, shares.length);
     const result = await use({
       dim,
