@@ -1,4 +1,5 @@
 // Executes tasks in this process: recorded results first, else in the pool; what is computed is recorded.
+import './session/no-telemetry.js';
 import {
   type ArtifactRef,
   ArtifactRefSchema,

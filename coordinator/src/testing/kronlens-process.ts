@@ -25,8 +25,12 @@ export interface Running {
 }
 
 /** Starts a program with piped output. */
-export function start(file: string, args: readonly string[]): Running {
-  const child = spawn(file, [...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+export function start(
+  file: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Running {
+  const child = spawn(file, [...args], { stdio: ['ignore', 'pipe', 'pipe'], env });
   const texts = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8');

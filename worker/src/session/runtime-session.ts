@@ -1,6 +1,6 @@
 // Creates and runs sessions of ONNX Runtime on one thread, with errors that say which model failed.
 import { KronlensError } from '@kronlens/proto';
-import ort from 'onnxruntime-node';
+import ort from './onnx-runtime.js';
 
 export type Session = ort.InferenceSession;
 export type Tensors = Readonly<Record<string, ort.Tensor>>;

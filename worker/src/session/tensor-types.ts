@@ -1,8 +1,8 @@
 // The element types of tensors as ONNX Runtime names them, and proto tensors in and out of it.
 import { create, ElementType, type Tensor, TensorSchema } from '@kronlens/proto';
-import ort from 'onnxruntime-node';
 import { elementBytes } from '../data/array-layout.js';
 import { type Values, view } from '../data/convert.js';
+import ort from './onnx-runtime.js';
 
 const NAMES = {
   [ElementType.FLOAT32]: 'float32',
