@@ -9,7 +9,7 @@ import type { OpenedModel } from './open-model.js';
 
 /**
  * Vectors that one product multiplies at once. Iterations in small blocks need fewer products in
- * all (LeNet5's 256 -> 120 layer, 10 pairs: 40 by 2, 54 by 4, 74 by 8, 122 by 16), those in large
+ * all (LeNet5's 256 -> 120 layer, 10 pairs: 30 by 2, 44 by 4, 64 by 8, 112 by 16), those in large
  * ones less work beside them, which counts where many pairs are wanted.
  */
 function vectorsAtATime(top: number): number {
