@@ -1,6 +1,5 @@
 // The embedded mode: tasks are executed in this process, by the worker's own executor.
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type ArtifactStore,
@@ -21,6 +20,7 @@ import type { Evaluator } from './graph/index.js';
 import { ConstantsFolder } from './plan/constants-folder.js';
 import type { Engine } from './plan/engine.js';
 import type { AnalysisOptions } from './plan/options.js';
+import { makeOwnedFolder } from './plan/owned-folder.js';
 import { LocalQueue } from './plan/queue.js';
 import { taskEvaluator } from './plan/task-evaluator.js';
 
@@ -123,10 +123,10 @@ export async function withEvaluator<T>(
   signal: AbortSignal,
   work: (evaluator: Evaluator) => Promise<T>,
 ): Promise<T> {
-  const storeFolder = await mkdtemp(join(tmpdir(), 'kronlens-'));
+  const folder = await makeOwnedFolder('kronlens-inspect-');
   try {
     const engine = await openEmbedded({
-      storeFolder,
+      storeFolder: join(folder, 'store'),
       parallel: 1,
       signal,
       device: 'cpu',
@@ -138,6 +138,6 @@ export async function withEvaluator<T>(
       await engine.close();
     }
   } finally {
-    await rm(storeFolder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }

@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConstantFile, ConstantPlace } from '../graph/index.js';
-import { OWNER_FILE, removeAbandonedFolders } from './abandoned-folders.js';
+import { OWNER_FILE, removeAbandonedFolders } from './owned-folder.js';
 import { thisProcess } from './process-owner.js';
 
 const FILE = 'constants';

@@ -31,8 +31,8 @@ import { openRequest } from './run-request.js';
 import { SendWindow } from './send-window.js';
 import { storeFolder } from './stored-folder.js';
 
-/** Artifacts that a run may find to be lost, and go on. */
-const MOST_LOSSES = 10;
+/** A run goes on so many times after the same artifact was lost: that of its request nobody can make again. */
+const MOST_LOSSES = 2;
 
 /** The coordinator stops; the run does not. */
 class StoppedError extends CancelledError {
@@ -104,7 +104,8 @@ class RunProcess {
     folder: string,
     news: NewsSink,
   ): Promise<Partial<RunState>> {
-    for (let losses = 1; ; losses++) {
+    const lost = new Map<string, number>();
+    for (;;) {
       try {
         const results = await this.#analyse(link, state, folder, news);
         return { status: RunStatus.FINISHED, results };
@@ -112,9 +113,11 @@ class RunProcess {
         const { aborted, reason } = this.#ending.signal;
         if (aborted && reason instanceof StoppedError) throw reason;
         if (aborted) return { status: RunStatus.CANCELLED };
-        const isLoss = await forgetLost(openStore(link, state.store), error);
-        if (!isLoss || losses >= MOST_LOSSES)
+        const id = await forgetLost(openStore(link, state.store), error);
+        const times = lost.get(id ?? '') ?? 0;
+        if (id === undefined || times === MOST_LOSSES)
           return { status: RunStatus.FAILED, error: reportOf(error) };
+        lost.set(id, times + 1);
         news.note(`${error instanceof Error ? error.message : error}; what was lost is made again`);
       }
     }
