@@ -11,7 +11,6 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encodeBundle, InputRole } from '@kronlens/proto';
-import ort from 'onnxruntime-node';
 import { encodeModel, int } from '../coordinator/dist/graph/index.js';
 import { floatTensor } from '../coordinator/dist/graph/tensor.js';
 import {
@@ -29,6 +28,7 @@ import {
   ProgramSession,
   programParameters,
 } from '../worker/dist/posterior/program-session.js';
+import ort from '../worker/dist/session/onnx-runtime.js';
 
 const steps = Number(process.argv[2] ?? 200);
 const WARM_UP = 20;

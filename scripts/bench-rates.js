@@ -1,6 +1,7 @@
 // How fast this machine multiplies matrices in ONNX Runtime, and how much of that a program needs.
-import ort from 'onnxruntime-node';
+
 import { decodeModel, encodeModel, specialise, typeOf } from '../coordinator/dist/graph/index.js';
+import ort from '../worker/dist/session/onnx-runtime.js';
 
 /** Rows and columns of the product that the rate is measured by. */
 const SIZE = 1024;
