@@ -14,7 +14,7 @@ import {
   type StoredArtifact,
 } from '../store/artifact-store.js';
 import type { NatsLink } from './link.js';
-import { isFull, isTaken } from './link-errors.js';
+import { isFull } from './link-errors.js';
 import { ARTIFACT_STREAM, artifactSubjects, BUCKETS, chunkSubject, headSubject } from './names.js';
 import { Records } from './records.js';
 
@@ -23,6 +23,8 @@ const CHUNK_LENGTH = 512 * 1024;
 /** Chunks on their way at a time. */
 const IN_FLIGHT = 8;
 const MOST_BYTES = 32 * 2 ** 30;
+/** Times that an artifact is stored when others remove it meanwhile. */
+const MOST_ROUNDS = 5;
 
 /** An artifact is larger than the store takes. */
 export class ArtifactTooLargeError extends KronlensError {
@@ -73,11 +75,12 @@ export class JetStreamStore implements ArtifactStore {
     if ((await this.#head(id))?.byteLength === bytes.length) return id;
     const head = { byteLength: BigInt(bytes.length), chunkLength: CHUNK_LENGTH };
     const words = toBinary(ArtifactHeadSchema, create(ArtifactHeadSchema, head));
-    do {
+    for (let round = 0; round < MOST_ROUNDS; round++) {
       await this.#putChunks(id, bytes);
       await this.#publish(headSubject(id), words);
-    } while (!(await this.#keptFirst(id, bytes.length)));
-    return id;
+      if (await this.#keptFirst(id, bytes.length)) return id;
+    }
+    throw new ArtifactMissingError(id, this.#link.url);
   }
 
   /** The last chunk, which is the shortest, goes first. */
@@ -187,8 +190,6 @@ export class JetStreamStore implements ArtifactStore {
     try {
       await this.#link.call('storing an artifact', () => this.#link.js.publish(subject, bytes));
     } catch (error) {
-      // By another writer, or by us: the answer may have been lost.
-      if (isTaken(error)) return;
       throw isFull(error) ? new StoreFullError(this.#link.url, error) : error;
     }
   }

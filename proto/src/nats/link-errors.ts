@@ -129,10 +129,6 @@ export const isNotThere = (error: unknown): boolean =>
 /** A message with that subject is in the stream already, or the stream holds all that it may. */
 export const isFull = (error: unknown): boolean => apiCode(error) === STORE_FAILED;
 
-/** A message with that subject is in the stream already, which takes one of each. */
-export const isTaken = (error: unknown): boolean =>
-  isFull(error) && error instanceof Error && /per subject/.test(error.message);
-
 /** Another writer has changed what was to be replaced. */
 export const isOutrun = (error: unknown): boolean =>
   WRONG_LAST_SEQUENCE.includes(apiCode(error) ?? 0);

@@ -59,10 +59,9 @@ export async function setUpCluster(link: NatsLink, options: SetUpOptions): Promi
     storage: StorageType.File,
     max_msg_size: MOST_MESSAGE_BYTES,
     max_age: nanos(keepMs),
-    // What is stored is never replaced: a server that is killed while it replaces a message may lose it.
-    max_msgs_per_subject: 1,
+    // As many messages of a subject as come, of which the last counts: servers that are killed while they
+    // replace or remove messages may lose others, or take those for there that are not.
     discard: DiscardPolicy.New,
-    discard_new_per_subject: true,
     allow_direct: true,
     num_replicas,
   });
