@@ -43,6 +43,9 @@ test('a folder is new, empty, or a run that --resume goes on with', () =>
       'full',
       'posterior',
     ]);
+    // A run that was killed before it wrote its record has left nothing that anybody wants.
+    for (const resume of [false, true])
+      assert.equal((await inspectOutputFolder(folder, resume)).previous, undefined);
     await writeFile(join(folder, RECORD_FILE), record('running'));
     await assert.rejects(
       inspectOutputFolder(folder, false),
@@ -60,6 +63,9 @@ test('a folder is new, empty, or a run that --resume goes on with', () =>
 test('a folder of other things and a file are refused', () =>
   inFolder(async (folder) => {
     const file = join(folder, 'thesis.tex');
+    await mkdir(join(folder, 'chapters'));
+    await writeFile(join(folder, 'chapters', '1.tex'), '');
+    await assert.rejects(inspectOutputFolder(folder, true), /holds no run/);
     await writeFile(file, '');
     for (const resume of [false, true])
       await assert.rejects(inspectOutputFolder(folder, resume), UsageError);

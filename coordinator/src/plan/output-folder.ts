@@ -1,5 +1,5 @@
 // The folder that a run writes to: when it may be used, and what is tidied away.
-import { mkdir, readdir, rm, rmdir } from 'node:fs/promises';
+import { lstat, mkdir, readdir, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LOCK_FILE, lockFolder } from './folder-lock.js';
 import { notWritable } from './not-writable.js';
@@ -38,7 +38,7 @@ export interface OutputFolder<Head extends RecordHead = RunRecord> {
  * @returns undefined when there is no such folder
  * @throws UsageError when there cannot be one
  */
-export async function entries(path: string): Promise<string[] | undefined> {
+async function entries(path: string): Promise<string[] | undefined> {
   try {
     return await readdir(path);
   } catch (error) {
@@ -51,6 +51,19 @@ export async function entries(path: string): Promise<string[] | undefined> {
 }
 
 /**
+ * Whether there is a file in the folder or below it that somebody may want. What a process that was killed
+ * leaves when it has only begun is none: empty folders, half-written files, its lock.
+ */
+export async function holdsFiles(path: string): Promise<boolean> {
+  for (const name of (await entries(path)) ?? []) {
+    if (LEFTOVER.test(name) || name === LOCK_FILE) continue;
+    const entry = join(path, name);
+    if (!(await lstat(entry)).isDirectory() || (await holdsFiles(entry))) return true;
+  }
+  return false;
+}
+
+/**
  * Looks at the folder; nothing is written.
  * @throws UsageError when it is not empty without `resume`, or holds something else than a run
  */
@@ -60,9 +73,8 @@ export async function inspectOutputFolder<Head extends RecordHead = RunRecord>(
   command: Head['command'] = 'analyze',
 ): Promise<OutputFolder<Head>> {
   const found = await entries(path);
-  const held = (found ?? []).filter((name) => !LEFTOVER.test(name) && name !== LOCK_FILE);
-  if (held.length === 0) return { path, previous: undefined, isNew: found === undefined };
-  const previous = held.includes(RECORD_FILE) ? await readRecord<Head>(path, command) : undefined;
+  if (!(await holdsFiles(path))) return { path, previous: undefined, isNew: found === undefined };
+  const previous = found?.includes(RECORD_FILE) ? await readRecord<Head>(path, command) : undefined;
   if (!resume) {
     const remedy =
       previous === undefined

@@ -2,7 +2,7 @@
 import { mkdir, readFile, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '@kronlens/proto';
-import { entries, WORK_FOLDER } from '../plan/output-folder.js';
+import { holdsFiles, WORK_FOLDER } from '../plan/output-folder.js';
 import { UsageError } from '../plan/usage-error.js';
 
 const NOTE = 'cluster-run.json';
@@ -53,10 +53,7 @@ export async function requireFreeFor(out: string, run: string | undefined): Prom
     throw new UsageError(
       `--out ${out} waits for run ${pending.run}: kronlens attach ${pending.run} --nats ${pending.url} --out ${out} fetches it; or give another folder`,
     );
-  const held = ((await entries(out)) ?? []).filter(
-    (name) => pending === undefined || name !== WORK_FOLDER,
-  );
   // What an interrupted fetch of the same run left is written again.
-  if (held.length > 0 && pending === undefined)
+  if (pending === undefined && (await holdsFiles(out)))
     throw new UsageError(`--out ${out} is not empty; give another folder`);
 }
