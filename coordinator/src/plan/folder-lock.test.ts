@@ -15,10 +15,11 @@ const pathOf = (folder: string) => join(folder, LOCK_FILE);
 const holderIn = async (folder: string) => JSON.parse(await readFile(pathOf(folder), 'utf8'));
 
 /** Starts a process that locks the folder and waits. */
-async function lockElsewhere(folder: string) {
+async function lockElsewhere(folder: string, first = '') {
   const module = JSON.stringify(new URL('./folder-lock.js', import.meta.url).href);
   const script = `
     import { lockFolder } from ${module};
+    ${first}
     await lockFolder(${JSON.stringify(folder)});
     console.log('locked');
     setInterval(() => {}, 1000);`;
@@ -53,6 +54,16 @@ test('a process that is killed keeps nobody out', () =>
     assert.equal((await holderIn(folder)).pid, process.pid);
     await lock.release();
     assert.deepEqual(await readdir(folder), []);
+  }));
+
+test('a process that is being killed is waited for', () =>
+  inTemporaryFolder(async (folder) => {
+    const child = await lockElsewhere(folder, 'globalThis.much = Buffer.alloc(5e8, 1);');
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    const lock = await lockFolder(folder, 1e9);
+    await lock.release();
+    await ended;
   }));
 
 test('a later process with the same id is not taken for the holder', () =>

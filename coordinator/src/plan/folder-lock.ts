@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { notWritable } from './not-writable.js';
 import { isRunning, ownerOf, type ProcessOwner, thisProcess } from './process-owner.js';
+import { isEnding } from './process-start.js';
 import { UsageError } from './usage-error.js';
 
 export const LOCK_FILE = '.kronlens.lock';
@@ -16,6 +17,8 @@ const GUARD = '0.00000000';
 const HEARTBEAT_MS = 5_000;
 /** A lock of a process that cannot be seen from here is stale when nobody touches it for so long. */
 const PATIENCE_MS = 30_000;
+/** It shows after so long that a process was killed. */
+const ENDING_MS = 300;
 
 export interface FolderLock {
   /** Gives the folder free; harmless when it is gone. */
@@ -31,10 +34,21 @@ async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** A process that was killed takes a while to go, one of much memory a long one. */
+async function staysRunning(holder: ProcessOwner, own: ProcessOwner): Promise<boolean> {
+  const end = performance.now() + ENDING_MS;
+  while ((await isRunning(holder, own)) === true) {
+    if (performance.now() > end && !(await isEnding(holder.pid))) return true;
+    await sleep(20);
+  }
+  return false;
+}
+
 /** Whether the lock is being held: by asking for the process, or, elsewhere, by watching the lock. */
 async function isHeld(path: string, text: string, own: ProcessOwner, patienceMs: number) {
   const holder = ownerOf(text);
   const running = holder === undefined ? undefined : await isRunning(holder, own);
+  if (holder !== undefined && running === true) return await staysRunning(holder, own);
   if (running !== undefined) return running;
   const touched = async () => (await unlessMissing(stat(path)))?.mtimeMs;
   const before = await touched();
