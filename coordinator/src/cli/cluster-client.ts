@@ -40,18 +40,36 @@ export async function followToTheEnd(
 ): Promise<RunRecord> {
   const { shownNews } = await import('../service/shown-news.js');
   const { awaitNoRun, awaitRun } = await import('../service/pending-run.js');
+  const { lostArtifact } = await import('../plan/lost-artifact.js');
   await awaitRun(out, { run, url: client.url });
-  const ended = await client.follow(run, shownNews(progress), () =>
-    progress.note(
-      `waiting: no coordinator serves at ${client.url}; start one with kronlens serve --nats ${client.url}`,
-    ),
-  );
-  progress.end();
-  try {
-    await client.fetch(ended, out, keep);
-  } catch (error) {
-    await awaitNoRun(out);
-    throw error;
+  const follow = async (): Promise<RunState> => {
+    const ended = await client.follow(run, shownNews(progress), () =>
+      progress.note(
+        `waiting: no coordinator serves at ${client.url}; start one with kronlens serve --nats ${client.url}`,
+      ),
+    );
+    progress.end();
+    return ended;
+  };
+  /** @returns whether the results are there; false: the server has lost a part of them */
+  const fetch = async (ended: RunState, mayBeLost: boolean): Promise<boolean> => {
+    try {
+      await client.fetch(ended, out, keep);
+      return true;
+    } catch (error) {
+      // Why a run failed may be a lost artifact, too: one that it could not make again.
+      if (mayBeLost && ended.results !== '' && lostArtifact(error) !== undefined) {
+        progress.note(`${(error as Error).message}; the results are made again`);
+        return false;
+      }
+      await awaitNoRun(out);
+      throw error;
+    }
+  };
+  const ended = await follow();
+  if (!(await fetch(ended, true))) {
+    await client.makeAgain(ended);
+    await fetch(await follow(), false);
   }
   await awaitNoRun(out);
   const record = await readRecord<RunRecord>(out, 'analyze');

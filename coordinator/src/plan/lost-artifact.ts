@@ -4,7 +4,7 @@ import { type ArtifactStore, isContentId, KronlensError } from '@kronlens/proto'
 const CODES = new Set(['artifact-missing', 'artifact-corrupt']);
 
 /** The id of the artifact that could not be read, here or by a worker; undefined where something else went wrong. */
-function lostArtifact(error: unknown): string | undefined {
+export function lostArtifact(error: unknown): string | undefined {
   if (!(error instanceof KronlensError) || !CODES.has(error.code)) return undefined;
   const { id } = error.details;
   return typeof id === 'string' && isContentId(id) ? id : undefined;

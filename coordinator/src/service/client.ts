@@ -1,5 +1,6 @@
 // What users do with a cluster's runs: submit, follow, fetch, list, cancel.
 import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BadInputError,
   create,
@@ -203,7 +204,8 @@ export class ClusterClient {
   /**
    * Writes the result folder of a finished run.
    * @param keep leave it on the cluster as well
-   * @throws KronlensError: why the run failed, or that it was cancelled or fetched already
+   * @throws KronlensError: why the run failed, or that it was cancelled or fetched already, or which
+   *   artifact the server has lost
    */
   async fetch(state: RunState, out: string, keep: boolean): Promise<void> {
     const { run, status, results, error } = state;
@@ -220,6 +222,14 @@ export class ClusterClient {
     if (keep) return;
     await this.#wishes.put(run, create(RunWishSchema, { run, release: true }));
     this.#wake();
+  }
+
+  /** Has a run that has ended make its results again. Resolves when the coordinator has seen to it. */
+  async makeAgain({ run, results }: RunState): Promise<void> {
+    await this.#wishes.put(run, create(RunWishSchema, { run, again: true }));
+    this.#wake();
+    while ((await this.#states.get(run))?.results === results)
+      await sleep(LOOK_MS, undefined, { signal: this.#signal });
   }
 
   /**

@@ -206,7 +206,7 @@ class Coordinator {
   }
 
   async #fulfil(runs: readonly RunEntry[]): Promise<void> {
-    for (const { run, cancel, release } of await this.#board.wishes()) {
+    for (const { run, cancel, release, again } of await this.#board.wishes()) {
       const entry = runs.find(({ message }) => message.run === run);
       if (entry === undefined) continue;
       const handle = this.#handles.get(run);
@@ -216,6 +216,7 @@ class Coordinator {
       }
       if (!hasEnded(entry.message)) continue;
       if (release) await this.#release(entry);
+      else if (again) await this.#beginAgain(entry);
       await this.#board.fulfilled(run);
     }
   }
@@ -228,6 +229,17 @@ class Coordinator {
     });
     if (changed === undefined || results === '') return;
     await removeStoredFolder(openStore(this.#link, store), results);
+  }
+
+  /** What is recorded of its tasks stays: it costs little. */
+  async #beginAgain(entry: RunEntry): Promise<void> {
+    const { results, store: storeName } = entry.message;
+    if (results === '') return;
+    const waiting = { status: RunStatus.WAITING, results: '', endedMs: 0n };
+    if ((await this.#board.change(entry, waiting)) === undefined) return;
+    const store = openStore(this.#link, storeName);
+    // Its list may be what is lost; the next start stores its files elsewhere.
+    await removeStoredFolder(store, results).catch(() => store.delete(results));
   }
 
   async #begin(entry: RunEntry): Promise<void> {

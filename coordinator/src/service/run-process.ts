@@ -126,7 +126,7 @@ class RunProcess {
   /** @returns the content id of the result folder */
   async #analyse(
     link: NatsLink,
-    { run, request: id, store: storeName }: RunState,
+    { run, starts, request: id, store: storeName }: RunState,
     folder: string,
     news: NewsSink,
   ): Promise<string> {
@@ -153,7 +153,7 @@ class RunProcess {
       await engine.close();
     }
     const { out } = request.execution;
-    return await storeFolder(store, out, await resultFiles(out), run);
+    return await storeFolder(store, out, await resultFiles(out), `${run} ${starts}`);
   }
 }
 

@@ -24,6 +24,7 @@ import {
 } from '../testing/cluster-run.js';
 import { kronlens, startKronlens } from '../testing/kronlens-process.js';
 import { digests } from '../testing/result-folder.js';
+import { readStoredFolder } from './stored-folder.js';
 
 const skip = noNatsServer;
 test('one, two and five workers, and different shards give the bytes of an embedded run', {
@@ -97,6 +98,25 @@ test('what the server has lost a part of is made again', {
   assert.ok(lost.size > 0);
   assert.match(await run('second'), /is not in nats:.* what was lost is made again/);
   assert.doesNotMatch(await run('third'), /lost/);
+
+  // The same of results that wait to be fetched.
+  const fourth = join(folder, 'fourth');
+  const detached = analyze(fourth, '--nats', cluster.url, '--detach', '--samples', '320');
+  assert.equal((await kronlens(...detached)).code, 0);
+  const waiting = async () => (await cluster.runs()).find(({ results }) => results !== '');
+  await cluster.until(async () => (await waiting()) !== undefined);
+  const { run: name = '', results = '' } = (await waiting()) ?? {};
+  const { files } = await readStoredFolder(store, results);
+  for (const id of files.flatMap(({ pieces }) => pieces))
+    await cluster.link.jsm.streams.purge('KRONLENS_ARTIFACTS', {
+      filter: `kronlens.artifact.${id}.524288.*`,
+    });
+  const { code, stderr } = await kronlens('attach', name, '--nats', cluster.url, '--out', fourth);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /is not in nats:.* the results are made again/);
+  const alone = join(folder, 'alone');
+  assert.equal((await kronlens(...analyze(alone, '--samples', '320'))).code, 0);
+  assert.deepEqual(await digests(fourth), await digests(alone));
 });
 
 /**

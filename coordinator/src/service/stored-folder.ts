@@ -70,7 +70,7 @@ export async function storeFiles(
 
 /**
  * Stores the list of the files, too.
- * @param owner the run whose folder it is, and that it is removed with
+ * @param owner what the folder belongs to alone, and is removed with: a start of a run
  * @returns the list's content id
  */
 export async function storeFolder(

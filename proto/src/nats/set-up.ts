@@ -17,6 +17,8 @@ import { TASK_CLASSES } from './placement.js';
 /** Tasks and chunks of artifacts have at most half of it. */
 const MOST_MESSAGE_BYTES = 2 ** 20;
 const DAY_MS = 24 * 60 * 60_000;
+/** Of a record that is written anew the former ones stay, should a server be killed that replaces one. */
+const KEPT_REVISIONS = 4;
 
 export interface SetUpOptions {
   /** Version of the code whose tasks will be queued. */
@@ -81,7 +83,12 @@ export async function setUpCluster(link: NatsLink, options: SetUpOptions): Promi
   for (const name of Object.values(BUCKETS)) {
     const ttl = name === BUCKETS.workers ? (options.workerTtlMs ?? 30_000) : keepMs;
     await link.call('setting up a bucket', () =>
-      buckets.create(name, { ttl, history: 1, replicas: num_replicas, storage: StorageType.File }),
+      buckets.create(name, {
+        ttl,
+        history: KEPT_REVISIONS,
+        replicas: num_replicas,
+        storage: StorageType.File,
+      }),
     );
   }
 }
