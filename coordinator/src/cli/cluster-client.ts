@@ -42,12 +42,12 @@ export async function followToTheEnd(
   const { awaitNoRun, awaitRun } = await import('../service/pending-run.js');
   const { lostArtifact } = await import('../plan/lost-artifact.js');
   await awaitRun(out, { run, url: client.url });
-  const follow = async (): Promise<RunState> => {
-    const ended = await client.follow(run, shownNews(progress), () =>
+  const follow = async (lost?: string): Promise<RunState> => {
+    const missing = () =>
       progress.note(
         `waiting: no coordinator serves at ${client.url}; start one with kronlens serve --nats ${client.url}`,
-      ),
-    );
+      );
+    const ended = await client.follow(run, shownNews(progress), missing, lost);
     progress.end();
     return ended;
   };
@@ -68,8 +68,8 @@ export async function followToTheEnd(
   };
   const ended = await follow();
   if (!(await fetch(ended, true))) {
-    await client.makeAgain(ended);
-    await fetch(await follow(), false);
+    await client.makeAgain(run);
+    await fetch(await follow(ended.results), false);
   }
   await awaitNoRun(out);
   const record = await readRecord<RunRecord>(out, 'analyze');

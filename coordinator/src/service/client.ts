@@ -1,6 +1,5 @@
 // What users do with a cluster's runs: submit, follow, fetch, list, cancel.
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import {
   BadInputError,
   create,
@@ -156,8 +155,14 @@ export class ClusterClient {
    * Waits for the end of a run.
    * @param hear gets news of its progress
    * @param missing is told when no coordinator is there
+   * @param lost results of an earlier end, which does not count
    */
-  async follow(run: string, hear: (news: RunNews) => void, missing: () => void): Promise<RunState> {
+  async follow(
+    run: string,
+    hear: (news: RunNews) => void,
+    missing: () => void,
+    lost?: string,
+  ): Promise<RunState> {
     let wake = () => {};
     let heardMs = performance.now();
     let said = false;
@@ -182,7 +187,7 @@ export class ClusterClient {
             'run-lost',
             `run ${run} is not known any more at ${this.url}; submit it again`,
           );
-        if (hasEnded(state)) return state;
+        if (hasEnded(state) && state.results !== lost) return state;
         if (performance.now() - heardMs > 5 * LOOK_MS && !said) {
           said = (await this.coordinator()) === undefined;
           if (said) missing();
@@ -224,12 +229,10 @@ export class ClusterClient {
     this.#wake();
   }
 
-  /** Has a run that has ended make its results again. Resolves when the coordinator has seen to it. */
-  async makeAgain({ run, results }: RunState): Promise<void> {
+  /** Asks the coordinator to have a run that has ended make its results again. */
+  async makeAgain(run: string): Promise<void> {
     await this.#wishes.put(run, create(RunWishSchema, { run, again: true }));
     this.#wake();
-    while ((await this.#states.get(run))?.results === results)
-      await sleep(LOOK_MS, undefined, { signal: this.#signal });
   }
 
   /**
