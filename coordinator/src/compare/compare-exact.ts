@@ -9,6 +9,11 @@ import { readExactFrame } from './stored-frames.js';
 /** Operators on the whole weight whose eigenvectors a run may have stored. */
 export const EXACT_OPERATORS = ['ggn', 'hessian'] as const;
 
+/** A block that was formed has all eigenvalues in spectra.arrow, but as many eigenvectors as were asked for. */
+function mostStored({ facts }: AnalysisResults): number {
+  return Number(facts.options.get('top') ?? Number.POSITIVE_INFINITY);
+}
+
 /**
  * Holds two runs' eigenvectors at a time: they are as long as the weight.
  * @param notes gets a sentence where the operator cannot be compared, or not with confidence
@@ -31,9 +36,11 @@ export async function compareExact(
   };
   const absent = runs.find((_, index) => spectra[index] === undefined);
   if (absent !== undefined) return leaveOut(absent);
-  const ranks = spectra.map((each) => numericalRank(each?.eigenvalues ?? []));
-  const count = Math.min(top, ...ranks);
-  const limiting = runs[ranks.indexOf(count)];
+  const known = runs.map((run, index) =>
+    Math.min(numericalRank(spectra[index]?.eigenvalues ?? []), mostStored(run)),
+  );
+  const count = Math.min(top, ...known);
+  const limiting = runs[known.indexOf(count)];
   const limitedBy = count < top && limiting !== undefined ? limiting.name : null;
   for (const [index, run] of runs.entries()) {
     const converged = spectra[index]?.converged ?? 0;

@@ -4,7 +4,9 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import {
+  decodeMatrixFile,
   decodeTable,
+  encodeMatrixFile,
   MEAN_OVERLAP,
   OVERLAP,
   PREDICTION,
@@ -12,6 +14,7 @@ import {
   TRAJECTORY,
 } from '@kronlens/proto';
 import { kroneckerSpectrum } from '../merge/kronecker-spectrum.js';
+import { RECORD_FILE } from '../plan/run-record.js';
 import { denseOverlap, dot, vectorsOf } from '../testing/random-frames.js';
 import { digests, filesBelow, inTemporaryFolder } from '../testing/result-folder.js';
 import {
@@ -118,6 +121,25 @@ test('every overlap of every pair is that of the eigenvectors at full length', a
         assert.equal(baseline, k / (operator === 'input' ? 4 : operator === 'output' ? 3 : 12));
       }
     }
+  });
+});
+
+test('of blocks that were formed as many eigenvectors are compared as are stored', async () => {
+  await inTemporaryFolder(async (root) => {
+    const folders = await writeRuns(root, 2, [FC1]);
+    // spectra.arrow has all four eigenvalues.
+    for (const folder of folders) {
+      const record = JSON.parse(await readFile(join(folder, RECORD_FILE), 'utf8'));
+      record.options.top = 3;
+      await writeFile(join(folder, RECORD_FILE), JSON.stringify(record));
+      const path = join(folder, 'eigenvectors', 'fc1.ggn.arrow');
+      const { values, columns, ...rest } = decodeMatrixFile(await readFile(path));
+      const few = { ...rest, rows: 3, columns, values: values.slice(0, 3 * columns) };
+      await writeFile(path, encodeMatrixFile(few));
+    }
+    const record = await compare(root, folders);
+    const ggn = record.layers[0]?.operators.find(({ operator }) => operator === 'ggn');
+    assert.deepEqual([ggn?.top, ggn?.limitedBy], [3, 'seed0']);
   });
 });
 
