@@ -104,7 +104,7 @@ class RunProcess {
     folder: string,
     news: NewsSink,
   ): Promise<Partial<RunState>> {
-    const lost = new Map<string, number>();
+    const lost: string[] = [];
     for (;;) {
       try {
         const results = await this.#analyse(link, state, folder, news);
@@ -114,10 +114,9 @@ class RunProcess {
         if (aborted && reason instanceof StoppedError) throw reason;
         if (aborted) return { status: RunStatus.CANCELLED };
         const id = await forgetLost(openStore(link, state.store), error);
-        const times = lost.get(id ?? '') ?? 0;
-        if (id === undefined || times === MOST_LOSSES)
+        if (id === undefined || lost.filter((each) => each === id).length === MOST_LOSSES)
           return { status: RunStatus.FAILED, error: reportOf(error) };
-        lost.set(id, times + 1);
+        lost.push(id);
         news.note(`${error instanceof Error ? error.message : error}; what was lost is made again`);
       }
     }

@@ -3,6 +3,9 @@ import ort from 'onnxruntime-node';
 import type { Evaluator } from '../graph/evaluator.js';
 import type { DType, Tensor } from '../graph/graph.js';
 
+// Tests report nothing to ONNX Runtime's makers; the worker has a module for that, which is out of reach here.
+process.env.ORT_DISABLE_TELEMETRY ??= '1';
+
 /** The array that onnxruntime-node wants for each element type; it has none for bfloat16. */
 const ARRAYS: Partial<Record<DType, (buffer: ArrayBuffer) => ort.Tensor['data']>> = {
   float32: (buffer) => new Float32Array(buffer),
